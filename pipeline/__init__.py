@@ -1,0 +1,1 @@
+"""What happens: reading, profiling, scoring, deciding, retraining."""

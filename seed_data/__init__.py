@@ -1,0 +1,1 @@
+"""The worked example: real adults, simulated days, known drift."""
