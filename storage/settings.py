@@ -80,7 +80,9 @@ class ReadSettings(_Section):
     max_bytes: int = Field(200_000_000, ge=1, description="largest file, packed or unpacked")
     max_rows: int = Field(5_000_000, ge=1, description="most rows in a file")
     max_columns: int = Field(2_000, ge=1, description="most columns in a file")
-    bad_cells: float = Field(0.05, ge=0, le=1, description="share of unreadable cells a column may have, read as missing")
+    bad_cells: float = Field(
+        0.05, ge=0, le=1, description="share of unreadable cells, read as missing, a column may have"
+    )
 
 
 class AlertSettings(_Section):

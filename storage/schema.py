@@ -1,0 +1,120 @@
+"""The tables, and how older files become new ones.
+
+Migrations are append-only: to change a table, add a function below the last one and never edit a released one.
+Each runs in one transaction together with the record of it.
+
+User columns never become SQL names: a row's cells are one JSON object in ``rows.data``.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("drift")
+
+_BATCH_STATES = "'received','validated','scored','decided','training','judged','done','quarantined'"
+_VERSION_STATES = "'champion','candidate','held','retired','rejected','rolled_back'"
+_HEALTH = "'healthy','drifting','unreliable','learning','needs_you','no_data'"
+
+_FIRST = f"""
+CREATE TABLE monitors (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, schema TEXT NOT NULL, estimator TEXT NOT NULL,
+    grid TEXT NOT NULL, champion INTEGER REFERENCES versions(id) DEFERRABLE INITIALLY DEFERRED,
+    health TEXT NOT NULL CHECK (health IN ({_HEALTH})), health_reason TEXT NOT NULL, health_since INTEGER NOT NULL,
+    demo INTEGER NOT NULL, created_at INTEGER NOT NULL) STRICT;
+CREATE TABLE settings (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id), data TEXT NOT NULL,
+    author TEXT NOT NULL, note TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+CREATE TABLE batches (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id),
+    kind TEXT NOT NULL CHECK (kind IN ('reference','rows','labels')), name TEXT NOT NULL, sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL, source TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ({_BATCH_STATES})),
+    attempts INTEGER NOT NULL, reason TEXT NOT NULL, warnings TEXT NOT NULL, rows INTEGER NOT NULL,
+    labelled INTEGER NOT NULL, starts_at INTEGER, ends_at INTEGER, version_id INTEGER REFERENCES versions(id),
+    learnable INTEGER NOT NULL, received_at INTEGER NOT NULL, done_at INTEGER,
+    UNIQUE (monitor_id, sha256)) STRICT;
+CREATE INDEX batches_by_monitor ON batches (monitor_id, kind, id);
+CREATE INDEX batches_unfinished ON batches (state) WHERE state NOT IN ('done','quarantined');
+CREATE TABLE rows (
+    batch_id INTEGER NOT NULL REFERENCES batches(id), position INTEGER NOT NULL, key TEXT, data TEXT NOT NULL,
+    label ANY, prediction ANY, probabilities TEXT, PRIMARY KEY (batch_id, position)) STRICT, WITHOUT ROWID;
+CREATE INDEX rows_by_key ON rows (key, batch_id) WHERE key IS NOT NULL;
+CREATE TABLE labels (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id),
+    delivery_id INTEGER NOT NULL REFERENCES batches(id), key TEXT NOT NULL, value ANY) STRICT;
+CREATE INDEX labels_by_key ON labels (monitor_id, key, id);
+CREATE INDEX labels_by_delivery ON labels (delivery_id);
+CREATE TABLE profiles (
+    batch_id INTEGER NOT NULL REFERENCES batches(id), feature TEXT NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (batch_id, feature)) STRICT, WITHOUT ROWID;
+CREATE TABLE references_of_versions (
+    version_id INTEGER NOT NULL REFERENCES versions(id), feature TEXT NOT NULL, rows INTEGER NOT NULL,
+    data BLOB NOT NULL, PRIMARY KEY (version_id, feature)) STRICT, WITHOUT ROWID;
+CREATE TABLE reports (
+    batch_id INTEGER PRIMARY KEY REFERENCES batches(id), rows INTEGER NOT NULL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('stable','drift','too_few_rows')), score REAL NOT NULL,
+    p_value REAL NOT NULL, links TEXT NOT NULL, link_score REAL NOT NULL, faults TEXT NOT NULL,
+    explanation TEXT NOT NULL, reference_id INTEGER NOT NULL REFERENCES versions(id),
+    settings_id INTEGER NOT NULL REFERENCES settings(id), created_at INTEGER NOT NULL) STRICT;
+CREATE TABLE scores (
+    batch_id INTEGER NOT NULL REFERENCES batches(id), name TEXT NOT NULL, kind TEXT NOT NULL, score REAL NOT NULL,
+    p_value REAL NOT NULL, drift INTEGER NOT NULL, verdict TEXT NOT NULL, effect REAL NOT NULL,
+    distances TEXT NOT NULL, null_rate REAL NOT NULL, reference_null_rate REAL NOT NULL, new_levels TEXT NOT NULL,
+    eye TEXT NOT NULL, explanation TEXT NOT NULL, PRIMARY KEY (batch_id, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE performance (
+    id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL REFERENCES batches(id),
+    version_id INTEGER NOT NULL REFERENCES versions(id), basis TEXT NOT NULL CHECK (basis IN ('measured','estimated')),
+    metrics TEXT NOT NULL, "primary" TEXT NOT NULL, labelled INTEGER NOT NULL, rows INTEGER NOT NULL,
+    details TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+CREATE INDEX performance_by_batch ON performance (batch_id, basis, id);
+CREATE TABLE versions (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id), number INTEGER NOT NULL,
+    parent_id INTEGER REFERENCES versions(id), state TEXT NOT NULL CHECK (state IN ({_VERSION_STATES})),
+    recipe TEXT NOT NULL, trained_on TEXT NOT NULL, rows INTEGER NOT NULL, estimator TEXT NOT NULL,
+    settings_id INTEGER NOT NULL REFERENCES settings(id), seed INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL, metrics TEXT NOT NULL, judged_on TEXT NOT NULL, importance TEXT NOT NULL,
+    candidates TEXT NOT NULL, environment TEXT NOT NULL, details TEXT NOT NULL, reason TEXT NOT NULL,
+    train_seconds REAL NOT NULL, pinned INTEGER NOT NULL, created_at INTEGER NOT NULL,
+    UNIQUE (monitor_id, number)) STRICT;
+CREATE UNIQUE INDEX one_champion ON versions (monitor_id) WHERE state = 'champion';
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id),
+    batch_id INTEGER REFERENCES batches(id), action TEXT NOT NULL, "trigger" TEXT NOT NULL, reason TEXT NOT NULL,
+    details TEXT NOT NULL, version_id INTEGER REFERENCES versions(id), challenger_id INTEGER REFERENCES versions(id),
+    settings_id INTEGER NOT NULL REFERENCES settings(id), author TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+CREATE INDEX decisions_by_monitor ON decisions (monitor_id, id);
+CREATE INDEX decisions_by_batch ON decisions (batch_id);
+CREATE TABLE episodes (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id), kind TEXT NOT NULL,
+    onset_batch INTEGER NOT NULL, found_batch INTEGER NOT NULL, end_batch INTEGER, features TEXT NOT NULL,
+    summary TEXT NOT NULL, UNIQUE (monitor_id, kind, found_batch)) STRICT;
+CREATE TABLE trainings (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id),
+    batch_id INTEGER REFERENCES batches(id),
+    state TEXT NOT NULL CHECK (state IN ('queued','running','judged','failed')), "trigger" TEXT NOT NULL,
+    reason TEXT NOT NULL, attempts INTEGER NOT NULL, progress TEXT NOT NULL, created_at INTEGER NOT NULL,
+    started_at INTEGER, ended_at INTEGER) STRICT;
+CREATE INDEX trainings_open ON trainings (monitor_id) WHERE state IN ('queued','running');
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER REFERENCES monitors(id), batch_id INTEGER REFERENCES batches(id),
+    level TEXT NOT NULL CHECK (level IN ('info','warning','error')), kind TEXT NOT NULL, message TEXT NOT NULL,
+    details TEXT NOT NULL, author TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+CREATE INDEX events_by_monitor ON events (monitor_id, id);
+CREATE TABLE jobs (
+    name TEXT PRIMARY KEY, last_run INTEGER, last_ok INTEGER, failures INTEGER NOT NULL, error TEXT NOT NULL,
+    next_run INTEGER) STRICT;
+CREATE TABLE truths (
+    monitor_id INTEGER NOT NULL REFERENCES monitors(id), starts_at INTEGER NOT NULL, ends_at INTEGER,
+    kind TEXT NOT NULL, features TEXT NOT NULL, description TEXT NOT NULL, day INTEGER NOT NULL,
+    PRIMARY KEY (monitor_id, starts_at, kind)) STRICT;
+CREATE TABLE changes (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL) STRICT;
+INSERT INTO changes VALUES (1, 0);
+"""
+
+
+@migrations()
+def first(db: Database) -> None:
+    """The tables of the first release."""
+    for statement in _FIRST.split(";\n"):
+        if statement.strip():
+            db.execute(statement)

@@ -1,0 +1,417 @@
+"""The one writer. Each public method is one named transaction: its outputs and the new state, or nothing.
+
+SQLite before 3.51.3 can corrupt a write-ahead log when two connections write or checkpoint at once, so one connection
+does all writes and all checkpoints, behind one lock; readers (``history.connect``) never write. A file lock on the
+data folder keeps a second process out.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from storage import codec, writes
+from storage.errors import Conflict, Unhealthy
+from storage.hold import Hold
+from storage.records import (
+    Batch,
+    Decision,
+    DriftReport,
+    Episode,
+    Event,
+    Health,
+    Job,
+    Monitor,
+    Performance,
+    SettingsRow,
+    Training,
+    Truth,
+    Version,
+)
+from storage.schema import migrations
+
+DATABASE = "drift.db"
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "busy_timeout=10000",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+    "cell_size_check=ON",
+    "secure_delete=ON",
+    "journal_size_limit=67108864",
+)
+
+
+class Store:
+    """The writing side of a data folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder; made if it is not there.
+    point : callable, optional
+        Called with the name of each moment before and after a commit; fault tests kill the process there.
+    """
+
+    def __init__(self, folder: Path, point: Callable[[str], None] = lambda name: None) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unhealthy(f"The data folder {folder} cannot be made: {error.strerror}.") from error
+        self.folder = folder
+        self.hold = Hold(folder)
+        self.hold.take()
+        self._point = point
+        self._lock = threading.RLock()
+        try:
+            self._db = Database(_connect(folder / DATABASE))
+            for pragma in _PRAGMAS:
+                self._db.conn.execute(f"PRAGMA {pragma}").fetchall()
+            migrations.apply(self._db)
+        except Exception:
+            self.hold.release()
+            raise
+
+    def close(self) -> None:
+        """Empty the write-ahead log and let go of the folder."""
+        with self._lock:
+            self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._db.conn.close()
+        self.hold.release()
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the database as far as readers allow."""
+        with self._lock:
+            self._db.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Do not wait for the disk: only for a history that can be made again from its seed."""
+        with self._lock:
+            self._db.conn.execute("PRAGMA synchronous=OFF")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._db.conn.execute("PRAGMA synchronous=FULL")
+
+    @contextmanager
+    def _transaction(self, name: str) -> Iterator[Database]:
+        with self._lock:
+            connection = self._db.conn
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                connection.execute("UPDATE changes SET number = number + 1")
+                self._point(f"{name}:before")
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        self._point(f"{name}:after")
+
+    # --- monitors and settings -----------------------------------------------------------------------------------
+
+    def add_monitor(
+        self,
+        monitor: Monitor,
+        settings: SettingsRow,
+        reference: Batch,
+        rows: Iterable[Mapping[str, Any]],
+        parts: Mapping[str, bytes],
+        version: Version,
+        event: Event,
+    ) -> Monitor:
+        """A whole monitor at once: settings, reference rows and profile, first version as champion."""
+        with self._transaction("add_monitor") as db:
+            if list(db.query("SELECT 1 FROM monitors WHERE name = ?", [monitor.name])):
+                raise Conflict(f"A monitor named {monitor.name!r} is already there.")
+            monitor_id = writes.insert(db, "monitors", replace(monitor, champion=None))
+            settings_id = writes.insert(db, "settings", replace(settings, monitor_id=monitor_id))
+            batch_id = writes.insert(db, "batches", replace(reference, monitor_id=monitor_id, version_id=None))
+            writes.insert_rows(db, batch_id, rows)
+            writes.insert_parts(db, batch_id, parts)
+            version_id = self._insert_version(
+                db,
+                replace(
+                    version, monitor_id=monitor_id, settings_id=settings_id, trained_on=(batch_id,), state="candidate"
+                ),
+                (reference.rows, parts),
+            )
+            writes.crown(db, monitor_id, version_id)
+            decision = Decision(
+                id=0,
+                monitor_id=monitor_id,
+                batch_id=batch_id,
+                action="promote",
+                trigger="init",
+                reason=version.reason,
+                details={},
+                version_id=None,
+                challenger_id=version_id,
+                settings_id=settings_id,
+                author=event.author,
+                created_at=event.created_at,
+            )
+            writes.insert(db, "decisions", decision)
+            writes.insert(db, "events", replace(event, monitor_id=monitor_id, batch_id=batch_id))
+        return replace(monitor, id=monitor_id, champion=version_id)
+
+    def change_settings(self, settings: SettingsRow, event: Event) -> int:
+        """A new row of settings comes into force."""
+        with self._transaction("change_settings") as db:
+            settings_id = writes.insert(db, "settings", settings)
+            writes.insert(db, "events", event)
+        return settings_id
+
+    def add_truths(self, truths: Sequence[Truth]) -> None:
+        """What the simulator does to its world; known ones are left as they are."""
+        with self._transaction("add_truths") as db:
+            for truth in truths:
+                db.table("truths").insert(codec.to_row(truth), ignore=True)
+
+    # --- the way of a batch ----------------------------------------------------------------------------------------
+
+    def receive(self, batch: Batch, event: Event) -> tuple[int, bool]:
+        """Acknowledge a delivery whose bytes are in the vault. The same bytes twice are one batch.
+
+        Returns
+        -------
+        (int, bool)
+            The batch's id, and whether it was there already.
+        """
+        with self._transaction("receive") as db:
+            query = "SELECT id FROM batches WHERE monitor_id = ? AND sha256 = ?"
+            for row in db.query(query, [batch.monitor_id, batch.sha256]):
+                message = f"{batch.name}: the same bytes as batch #{row['id']}; nothing was added."
+                writes.insert(db, "events", replace(event, kind="duplicate", batch_id=row["id"], message=message))
+                return row["id"], True
+            batch_id = writes.insert(db, "batches", batch)
+            writes.insert(db, "events", replace(event, batch_id=batch_id))
+        return batch_id, False
+
+    def begin_attempt(self, batch_id: int) -> int:
+        """Count one more attempt at the batch's next step and return the number."""
+        with self._transaction("begin_attempt") as db:
+            db.execute("UPDATE batches SET attempts = attempts + 1 WHERE id = ?", [batch_id])
+            return writes.one(db, "SELECT attempts FROM batches WHERE id = ?", [batch_id])
+
+    def validated(self, batch: Batch, rows: Iterable[Mapping[str, Any]]) -> None:
+        """The rows (or, for a delivery of labels, the labels) of a checked file."""
+        with self._transaction("validated") as db:
+            writes.clear(db, batch.id)
+            if batch.kind == "labels":
+                db.table("labels").insert_all(
+                    ({"monitor_id": batch.monitor_id, "delivery_id": batch.id, **row} for row in rows), batch_size=1000
+                )
+            else:
+                writes.insert_rows(db, batch.id, rows)
+                writes.adopt_labels(db, batch)
+            writes.update_batch(db, replace(batch, state="validated"))
+
+    def scored(
+        self,
+        batch: Batch,
+        parts: Mapping[str, bytes],
+        report: DriftReport,
+        predictions: Iterable[tuple[Any, str | None]],
+        reference_id: int,
+        settings_id: int,
+        now: int,
+    ) -> None:
+        """Profile, drift report and predictions of a batch of rows."""
+        with self._transaction("scored") as db:
+            writes.insert_parts(db, batch.id, parts)
+            writes.insert_report(db, batch.id, report, reference_id, settings_id, now)
+            writes.insert_predictions(db, batch.id, predictions)
+            writes.update_batch(db, replace(batch, state="scored"))
+
+    def labels_applied(self, batch: Batch) -> list[int]:
+        """Give rows their late labels and return the batches that were touched."""
+        with self._transaction("labels_applied") as db:
+            touched = writes.apply_labels(db, batch)
+            matched = writes.one(
+                db,
+                "SELECT count(DISTINCT rows.key) FROM labels JOIN rows ON rows.key = labels.key "
+                "JOIN batches ON batches.id = rows.batch_id "
+                "WHERE labels.delivery_id = ? AND batches.monitor_id = labels.monitor_id",
+                [batch.id],
+            )
+            writes.update_batch(db, replace(batch, state="scored", labelled=matched))
+        return touched
+
+    def decided(
+        self,
+        batch: Batch,
+        decision: Decision,
+        performance: Sequence[Performance],
+        episodes: Sequence[Episode],
+        health: tuple[Health, str],
+        events: Sequence[Event],
+        training: Training | None = None,
+    ) -> int:
+        """What the batch means: revised performance, episodes, the decision, and a training if one is due."""
+        with self._transaction("decided") as db:
+            for item in performance:
+                writes.insert(db, "performance", item)
+            writes.upsert_episodes(db, episodes)
+            decision_id = writes.insert(db, "decisions", decision)
+            if training is not None:
+                writes.insert(db, "trainings", training)
+            writes.set_health(db, batch.monitor_id, health, decision.created_at)
+            for event in events:
+                writes.insert(db, "events", event)
+            writes.update_batch(db, batch)
+        return decision_id
+
+    def finished(self, batch_id: int, now: int) -> None:
+        """The last step of a batch."""
+        with self._transaction("finished") as db:
+            db.execute("UPDATE batches SET state = 'done', attempts = 0, done_at = ? WHERE id = ?", [now, batch_id])
+
+    def quarantined(self, batch: Batch, event: Event, health: tuple[Health, str] | None = None) -> None:
+        """Set a delivery aside with its reason; its bytes stay in the vault."""
+        with self._transaction("quarantined") as db:
+            done = replace(batch, state="quarantined", learnable=False, done_at=event.created_at)
+            writes.update_batch(db, done)
+            if health:
+                writes.set_health(db, batch.monitor_id, health, event.created_at)
+            writes.insert(db, "events", event)
+
+    def reopened(self, batch: Batch, event: Event) -> None:
+        """Send a quarantined delivery on its way again, from the state the batch is given with."""
+        with self._transaction("reopened") as db:
+            writes.update_batch(db, replace(batch, attempts=0, done_at=None))
+            writes.insert(db, "events", event)
+
+    def rescored(
+        self, reports: Iterable[tuple[int, DriftReport]], reference_ids: Mapping[int, int], settings_id: int, now: int
+    ) -> None:
+        """New reports of stored profiles, after a threshold changed."""
+        with self._transaction("rescored") as db:
+            for batch_id, report in reports:
+                writes.insert_report(db, batch_id, report, reference_ids[batch_id], settings_id, now)
+
+    # --- learning --------------------------------------------------------------------------------------------------
+
+    def add_training(self, training: Training, decision: Decision, event: Event, health: tuple[Health, str]) -> int:
+        """A training that a person or the calendar asked for."""
+        with self._transaction("add_training") as db:
+            training_id = writes.insert(db, "trainings", training)
+            writes.insert(db, "decisions", decision)
+            writes.set_health(db, training.monitor_id, health, event.created_at)
+            writes.insert(db, "events", event)
+        return training_id
+
+    def training_started(self, training_id: int, now: int) -> int:
+        """Mark a training as running; returns the number of this attempt."""
+        with self._transaction("training_started") as db:
+            db.execute(
+                "UPDATE trainings SET state = 'running', attempts = attempts + 1, started_at = ? WHERE id = ?",
+                [now, training_id],
+            )
+            return writes.one(db, "SELECT attempts FROM trainings WHERE id = ?", [training_id])
+
+    def training_progress(self, training_id: int, progress: Mapping[str, Any]) -> None:
+        """What the child process says of its work."""
+        with self._transaction("training_progress") as db:
+            db.execute("UPDATE trainings SET progress = ? WHERE id = ?", [codec.to_json(progress), training_id])
+
+    def judged(
+        self,
+        training: Training,
+        decision: Decision,
+        health: tuple[Health, str],
+        events: Sequence[Event],
+        version: Version | None = None,
+        reference: tuple[int, Mapping[str, bytes]] | None = None,
+        promote: bool = False,
+    ) -> int | None:
+        """The end of a training: the version with its reference, the champion, the decision and the batch's state."""
+        with self._transaction("judged") as db:
+            version_id = None
+            if version is not None:
+                version_id = self._insert_version(db, version, reference)
+                if promote:
+                    writes.crown(db, version.monitor_id, version_id)
+            writes.insert(db, "decisions", replace(decision, challenger_id=version_id))
+            state = "failed" if decision.action == "fail" else "judged"
+            db.execute(
+                "UPDATE trainings SET state = ?, ended_at = ? WHERE id = ?", [state, decision.created_at, training.id]
+            )
+            if training.batch_id is not None:
+                db.execute("UPDATE batches SET state = 'judged', attempts = 0 WHERE id = ?", [training.batch_id])
+            writes.set_health(db, training.monitor_id, health, decision.created_at)
+            for event in events:
+                writes.insert(db, "events", event)
+        return version_id
+
+    def crowned(self, version_id: int, decision: Decision, health: tuple[Health, str], event: Event) -> None:
+        """Another version becomes champion: promoted by a person, confirmed after a hold, or rolled back to."""
+        with self._transaction("crowned") as db:
+            leaving = "rolled_back" if decision.action == "rollback" else "retired"
+            writes.crown(db, decision.monitor_id, version_id, leaving)
+            writes.insert(db, "decisions", decision)
+            writes.set_health(db, decision.monitor_id, health, event.created_at)
+            writes.insert(db, "events", event)
+
+    def refused(self, version_id: int, decision: Decision, health: tuple[Health, str], event: Event) -> None:
+        """A person refuses a held version."""
+        with self._transaction("refused") as db:
+            db.execute("UPDATE versions SET state = 'rejected' WHERE id = ?", [version_id])
+            writes.insert(db, "decisions", decision)
+            writes.set_health(db, decision.monitor_id, health, event.created_at)
+            writes.insert(db, "events", event)
+
+    def _insert_version(self, db: Database, version: Version, reference: tuple[int, Mapping[str, bytes]] | None) -> int:
+        number = writes.one(
+            db, "SELECT coalesce(max(number), 0) + 1 FROM versions WHERE monitor_id = ?", [version.monitor_id]
+        )
+        version_id = writes.insert(db, "versions", replace(version, number=number))
+        if reference is not None:
+            rows, parts = reference
+            db.table("references_of_versions").insert_all(
+                {"version_id": version_id, "feature": feature, "rows": rows, "data": data}
+                for feature, data in parts.items()
+            )
+        return version_id
+
+    # --- the ledger and the jobs -----------------------------------------------------------------------------------
+
+    def add_event(self, event: Event) -> int:
+        """One line of the ledger."""
+        with self._transaction("add_event") as db:
+            return writes.insert(db, "events", event)
+
+    def set_health(self, monitor_id: int, health: tuple[Health, str], now: int) -> None:
+        """The state of a monitor in a word and a sentence."""
+        with self._transaction("set_health") as db:
+            writes.set_health(db, monitor_id, health, now)
+
+    def job_ran(self, job: Job, event: Event | None = None) -> None:
+        """How the last run of a scheduled job went."""
+        with self._transaction("job_ran") as db:
+            db.table("jobs").upsert(codec.to_row(job), pk="name")
+            if event is not None:
+                writes.insert(db, "events", event)
+
+
+def _connect(path: Path) -> Any:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise Unhealthy(
+            f"The database {path} is damaged ({error}). Restore a backup with: run.py restore BACKUP --data-dir NEW."
+        ) from error
+    return connection
