@@ -6,7 +6,8 @@ Values that SQLite cannot hold in one column (tuples, dictionaries) are stored a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Task = Literal["classification", "regression"]
@@ -164,6 +165,10 @@ class DriftReport:
     def drift(self) -> bool:
         """Whether the batch as a whole drifts."""
         return self.verdict == "drift"
+
+    def with_features(self, features: Iterable[FeatureDrift]) -> DriftReport:
+        """A copy with these features."""
+        return replace(self, features=tuple(features))
 
     @property
     def drifted(self) -> tuple[str, ...]:
