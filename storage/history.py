@@ -374,7 +374,7 @@ def performance_of(db: Database, batch_id: int) -> list[Performance]:
     return _records(db, Performance, "SELECT * FROM performance WHERE batch_id = ? ORDER BY id", [batch_id])
 
 
-# --- versions, decisions, events -----------------------------------------------------------------------------------------
+# --- versions, decisions, events ----------------------------------------------------------------------------------------
 
 
 def versions(db: Database, monitor_id: int) -> list[Version]:
