@@ -104,13 +104,14 @@ class Store:
                 self._db.conn.execute("PRAGMA synchronous=FULL")
 
     @contextmanager
-    def _transaction(self, name: str) -> Iterator[Database]:
+    def _transaction(self, name: str, quiet: bool = False) -> Iterator[Database]:
         with self._lock:
             connection = self._db.conn
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
-                connection.execute("UPDATE changes SET number = number + 1")
+                if not quiet:
+                    connection.execute("UPDATE changes SET number = number + 1")
                 self._point(f"{name}:before")
                 connection.execute("COMMIT")
             except BaseException:
@@ -398,8 +399,8 @@ class Store:
             writes.set_health(db, monitor_id, health, now)
 
     def job_ran(self, job: Job, event: Event | None = None) -> None:
-        """How the last run of a scheduled job went."""
-        with self._transaction("job_ran") as db:
+        """How the last run of a scheduled job went. Not a change that pages redraw for, unless it is an event."""
+        with self._transaction("job_ran", quiet=event is None) as db:
             db.table("jobs").upsert(codec.to_row(job), pk="name")
             if event is not None:
                 writes.insert(db, "events", event)

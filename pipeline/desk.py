@@ -1,0 +1,93 @@
+"""What a step has at hand: the store, the vault, this thread's reading connection, and models and references by id.
+
+Models and references never change once stored, so they are kept in memory by their version's id.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from pipeline.models import Model
+from pipeline.models import load as load_model
+from pipeline.profile import Grid, Profile
+from storage import history
+from storage.records import Event, Level, Monitor
+from storage.store import DATABASE, Store
+from storage.vault import Vault
+
+
+def wall_clock() -> int:
+    """Microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
+class Desk:
+    """The resources of one data folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder; made if it is not there.
+    clock : callable
+        Returns the time in microseconds.
+    point : callable
+        Called before and after each commit, with its name (fault tests).
+    """
+
+    def __init__(
+        self, folder: Path, clock: Callable[[], int] = wall_clock, point: Callable[[str], None] = lambda name: None
+    ) -> None:
+        self.folder = folder
+        self.now = clock
+        self.store = Store(folder, point)
+        self.vault = Vault(folder / "vault")
+        self._local = threading.local()
+        self.model = functools.lru_cache(maxsize=8)(self._load_model)
+        self.reference = functools.lru_cache(maxsize=64)(self._load_reference)
+        self.grid = functools.lru_cache(maxsize=64)(Grid.from_json)
+
+    @property
+    def db(self) -> Database:
+        """This thread's connection for reading."""
+        if not hasattr(self._local, "db"):
+            self._local.db = history.connect(self.folder / DATABASE)
+        return self._local.db
+
+    def _load_model(self, version_id: int) -> Model:
+        """A version's model, its bytes checked against their hash first."""
+        version = history.version(self.db, version_id)
+        return load_model(self.vault.get("models", version.sha256))
+
+    def _load_reference(self, monitor_id: int, version_id: int) -> Profile:
+        """The profile of what a version was trained on."""
+        grid = next(item.grid for item in history.monitors(self.db) if item.id == monitor_id)
+        rows, parts = history.reference_parts(self.db, version_id)
+        return Profile.from_parts(self.grid(grid), rows, parts)
+
+    def event(
+        self,
+        monitor: Monitor | None,
+        kind: str,
+        message: str,
+        *,
+        level: Level = "info",
+        batch_id: int | None = None,
+        details: dict | None = None,
+        author: str = "schedule",
+    ) -> Event:
+        """A line for the ledger, not yet written."""
+        monitor_id = monitor.id if monitor else None
+        return Event(0, monitor_id, batch_id, level, kind, message, details or {}, author, self.now())
+
+    def close(self) -> None:
+        """Let go of the data folder."""
+        if hasattr(self._local, "db"):
+            self._local.db.close()
+            del self._local.db
+        self.store.close()

@@ -1,0 +1,90 @@
+"""APScheduler drives the service: look into the inbox, move every monitor's batches, upkeep, and a pulse.
+
+The truth is the queue in the database; a job only looks. One run of a job at a time, missed runs become one, times are
+UTC. A job that fails is recorded, shown and run again at its next turn.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from pipeline.service import Service
+
+log = logging.getLogger("drift.schedule")
+_UPKEEP_SECONDS = 3600
+
+
+class Schedule:
+    """The running jobs of one process.
+
+    Parameters
+    ----------
+    service : Service
+    interval : float
+        Seconds between two looks into the inbox and the queue.
+    """
+
+    def __init__(self, service: Service, interval: float) -> None:
+        self.service = service
+        self.interval = interval
+        self._known: set[str] = set()
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC",
+            executors={"default": ThreadPoolExecutor(4), "pulse": ThreadPoolExecutor(1)},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._scheduler.add_listener(self._skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+
+    def start(self) -> None:
+        """Start the jobs; the first look is at once."""
+        self.add("pulse", self._pulse, min(self.interval, 1.0), executor="pulse")
+        self.add("inbox", self.service.look_into_inbox, self.interval)
+        self.add("upkeep", self.service.upkeep, _UPKEEP_SECONDS)
+        self._scheduler.start()
+        self.service.wake = self.wake
+
+    def stop(self) -> None:
+        """Let running jobs finish their step and stop."""
+        self.service.wake = lambda monitor: None
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def add(self, name: str, job: Callable[[], object], seconds: float, executor: str = "default") -> None:
+        """A job of one's own: ``job`` is called every so many seconds, and watched like the others."""
+        self._scheduler.add_job(
+            lambda: self._run(name, job),
+            "interval",
+            seconds=seconds,
+            id=name,
+            executor=executor,
+            next_run_time=datetime.now(UTC),
+            replace_existing=True,
+        )
+
+    def wake(self, monitor: str) -> None:
+        """Look at a monitor's queue now instead of at its next turn."""
+        job = self._scheduler.get_job(f"work:{monitor}")
+        if job is not None:
+            job.modify(next_run_time=datetime.now(UTC))
+
+    def _pulse(self) -> None:
+        """The heartbeat, and a job of its own for every monitor there is."""
+        for name in self.service.monitor_names():
+            if name not in self._known:
+                self._known.add(name)
+                self.add(f"work:{name}", lambda name=name: self.service.work(name), self.interval)
+
+    def _run(self, name: str, job: Callable[[], object]) -> None:
+        following = self._scheduler.get_job(name)
+        next_run = following.next_run_time.timestamp() if following and following.next_run_time else None
+        with self.service.recorded_job(name, None if next_run is None else int(next_run * 1e6)):
+            job()
+
+    def _skipped(self, event: JobExecutionEvent) -> None:
+        log.info("job %s was still running at its next turn; that turn was skipped", event.job_id)
