@@ -1,4 +1,4 @@
-"""What a step has at hand: the store, the vault, this thread's reading connection, and models and references by id.
+"""What a step has at hand: this thread's reading connection, the vault, models and references by id; and the store.
 
 Models and references never change once stored, so they are kept in memory by their version's id.
 """
@@ -27,27 +27,19 @@ def wall_clock() -> int:
     return time.time_ns() // 1000
 
 
-class Desk:
-    """The resources of one data folder.
+class Shelf:
+    """The reading side of one data folder. Any process may have one, whoever writes there.
 
     Parameters
     ----------
     folder : Path
-        The data folder; made if it is not there.
-    clock : callable
-        Returns the time in microseconds.
-    point : callable
-        Called before and after each commit, with its name (fault tests).
+        The data folder; there must be a database in it.
     """
 
-    def __init__(
-        self, folder: Path, clock: Callable[[], int] = wall_clock, point: Callable[[str], None] = lambda name: None
-    ) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.now = clock
-        self.store = Store(folder, point)
-        self.vault = Vault(folder / "vault")
         self._local = threading.local()
+        self.vault = Vault(folder / "vault")
         self.model = functools.lru_cache(maxsize=8)(self._load_model)
         self.reference = functools.lru_cache(maxsize=64)(self._load_reference)
         self.grid = functools.lru_cache(maxsize=64)(Grid.from_json)
@@ -64,11 +56,38 @@ class Desk:
         version = history.version(self.db, version_id)
         return load_model(self.vault.get("models", version.sha256))
 
-    def _load_reference(self, monitor_id: int, version_id: int) -> Profile:
+    def _load_reference(self, version_id: int) -> Profile:
         """The profile of what a version was trained on."""
-        grid = next(item.grid for item in history.monitors(self.db) if item.id == monitor_id)
+        monitor = history.monitor_by_id(self.db, history.version(self.db, version_id).monitor_id)
         rows, parts = history.reference_parts(self.db, version_id)
-        return Profile.from_parts(self.grid(grid), rows, parts)
+        return Profile.from_parts(self.grid(monitor.grid), rows, parts)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if hasattr(self._local, "db"):
+            self._local.db.close()
+            del self._local.db
+
+
+class Desk(Shelf):
+    """Both sides: the shelf, the store and the clock.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder; made if it is not there.
+    clock : callable
+        Returns the time in microseconds.
+    point : callable
+        Called before and after each commit, with its name (fault tests).
+    """
+
+    def __init__(
+        self, folder: Path, clock: Callable[[], int] = wall_clock, point: Callable[[str], None] = lambda name: None
+    ) -> None:
+        self.store = Store(folder, point)
+        self.now = clock
+        super().__init__(folder)
 
     def event(
         self,
@@ -87,7 +106,5 @@ class Desk:
 
     def close(self) -> None:
         """Let go of the data folder."""
-        if hasattr(self._local, "db"):
-            self._local.db.close()
-            del self._local.db
+        super().close()
         self.store.close()

@@ -76,6 +76,11 @@ def monitor(db: Database, name: str) -> Monitor:
     return found[0]
 
 
+def monitor_by_id(db: Database, monitor_id: int) -> Monitor:
+    """One monitor by its id. Raises Missing."""
+    return _first(_records(db, Monitor, "SELECT * FROM monitors WHERE id = ?", [monitor_id]), f"monitor {monitor_id}")
+
+
 def settings_row(db: Database, monitor_id: int) -> SettingsRow:
     """The settings in force, with who set them and when."""
     query = "SELECT * FROM settings WHERE monitor_id = ? ORDER BY id DESC LIMIT 1"
@@ -374,7 +379,7 @@ def performance_of(db: Database, batch_id: int) -> list[Performance]:
     return _records(db, Performance, "SELECT * FROM performance WHERE batch_id = ? ORDER BY id", [batch_id])
 
 
-# --- versions, decisions, events ----------------------------------------------------------------------------------------
+# --- versions, decisions, events -------------------------------------------------------------------------------------
 
 
 def versions(db: Database, monitor_id: int) -> list[Version]:

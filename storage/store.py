@@ -36,6 +36,7 @@ from storage.records import (
     Version,
 )
 from storage.schema import migrations
+from storage.writes import Forgotten
 
 DATABASE = "drift.db"
 _PRAGMAS = (
@@ -372,6 +373,19 @@ class Store:
             writes.insert(db, "decisions", decision)
             writes.set_health(db, decision.monitor_id, health, event.created_at)
             writes.insert(db, "events", event)
+
+    def pinned(self, version_id: int, pinned: bool, event: Event) -> None:
+        """Keep a version for good, or no longer."""
+        with self._transaction("pinned") as db:
+            db.execute("UPDATE versions SET pinned = ? WHERE id = ?", [int(pinned), version_id])
+            writes.insert(db, "events", event)
+
+    def forget(self, monitor_id: int, batch_id: int | None, keys: Sequence[str], event: Event) -> Forgotten:
+        """Remove a whole batch's rows, or rows by their keys; scores and profiles, which hold no row, are kept."""
+        with self._transaction("forget") as db:
+            done = writes.forget(db, monitor_id, batch_id, keys)
+            writes.insert(db, "events", replace(event, message=done.message))
+        return done
 
     def _insert_version(self, db: Database, version: Version, reference: tuple[int, Mapping[str, bytes]] | None) -> int:
         number = writes.one(

@@ -1,0 +1,392 @@
+"""Every verb one may ask for. Pages, the command line and the jobs act through this one object.
+
+A verb checks, then makes one transaction of the store; alerts go out after the commit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from pipeline import alerts, route, sources
+from pipeline.desk import Desk, wall_clock
+from pipeline.views import Views
+from storage import history
+from storage.errors import Conflict, Missing, ProductError, Refused
+from storage.records import Batch, Decision, Job, Monitor, SettingsRow, Training
+from storage.settings import Settings, changed
+
+_QUIET_SECONDS = 30  # a job that goes well is written down this often
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The acknowledgement of a delivery: from here on it is not lost."""
+
+    batch: Batch
+    duplicate: bool
+
+
+class Service(Views):
+    """The program over one data folder; the only one that writes there.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder; made if it is not there.
+    clock : callable
+        Returns the time in microseconds since 1970, UTC.
+    point : callable
+        Called with the name of each commit, before and after it (fault tests).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], int] = wall_clock,
+        point: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.desk = Desk(Path(folder), clock, point)
+        self.wake: Callable[[str], None] = lambda monitor: None
+        self.access_token = ""
+        self.inbox = self.desk.folder / "inbox"
+        self.inbox.mkdir(exist_ok=True)
+        self._looks: sources.Looks = sources.Looks()
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._pulse: dict[str, Any] = {"last": None, "running": {}}
+        self._jobs: dict[str, Job] = {job.name: job for job in history.jobs(self.db)}
+        self.desk.vault.sweep()
+
+    @property
+    def db(self) -> Database:
+        """This thread's connection for reading."""
+        return self.desk.db
+
+    @property
+    def store(self) -> Any:
+        """The writer."""
+        return self.desk.store
+
+    def close(self) -> None:
+        """Stop the child process and let go of the data folder."""
+        self.desk.close()
+
+    # --- deliveries ------------------------------------------------------------------------------------------------
+
+    def receive(self, monitor: str, name: str, data: bytes, source: str = "upload", author: str = "page") -> Receipt:
+        """Acknowledge a delivery of rows or labels; it is routed at the monitor's next turn.
+
+        Raises
+        ------
+        Missing
+            For an unknown monitor.
+        Refused
+            For more bytes than the monitor's settings allow.
+        """
+        owner = self.the_monitor(monitor)
+        limit = self.settings(owner.id).read.max_bytes
+        if len(data) > limit:
+            raise Refused(
+                f"{len(data):,} bytes are more than the {limit:,} allowed.",
+                file=name,
+                remedy="Split the file, or raise read.max_bytes.",
+            )
+        sha256 = self.desk.vault.put("spool", data)
+        now = self.desk.now()
+        batch = Batch(
+            id=0, monitor_id=owner.id, kind="rows", name=name[:200], sha256=sha256, size=len(data), source=source,
+            state="received", attempts=0, reason="", warnings=(), rows=0, labelled=0, starts_at=None, ends_at=None,
+            version_id=None, learnable=True, received_at=now, done_at=None,
+        )  # fmt: skip
+        event = self.desk.event(owner, "received", f"{name[:200]} arrived by {source}.", author=author)
+        batch_id, duplicate = self.store.receive(batch, event)
+        self.wake(owner.name)
+        return Receipt(history.batch(self.db, batch_id), duplicate)
+
+    def look_into_inbox(self) -> int:
+        """Take what has finished arriving in the inbox folders; returns how many files were taken."""
+        taken = 0
+        self._looks, arrivals = sources.look(self.inbox, self._looks)
+        for arrival in arrivals:
+            try:
+                self.receive(arrival.monitor, arrival.name, arrival.path.read_bytes(), "inbox", "schedule")
+            except Missing as error:
+                self._tell_once(f"inbox/{arrival.monitor}", str(error))
+            except FileNotFoundError:
+                continue  # taken away between the look and the reading
+            except Refused as error:
+                self._tell_once(f"inbox/{arrival.monitor}/{arrival.name}", str(error))
+            else:
+                sources.acknowledge(arrival.path)
+                taken += 1
+        return taken
+
+    def _tell_once(self, where: str, text: str) -> None:
+        message = f"{where}: {text}"
+        if not history.events(self.db, kinds=("inbox",), text=message, last=1):
+            self.store.add_event(self.desk.event(None, "inbox", message, level="warning"))
+
+    def work(self, monitor: str) -> int:
+        """Move every unfinished batch and training of a monitor to its end; returns how many moved.
+
+        Normal work and recovery after a kill are the same call. Batches go in order of arrival: one that is held up by
+        the machine (disk full, lock) holds up those after it, and the error is raised for the job to record.
+        """
+        with self._turns[monitor]:
+            owner = self.the_monitor(monitor)
+            moved = 0
+            while True:
+                queue = history.unfinished(self.db, owner.id)
+                if queue:
+                    outcome = route.advance(self.desk, queue[0])
+                else:
+                    waiting = history.trainings(self.db, owner.id, open_only=True)
+                    if not waiting:
+                        return moved
+                    outcome = route.train(self.desk, owner, waiting[-1])
+                self._alert(owner, outcome)
+                moved += 1
+
+    def ingest(self, monitor: str, name: str, data: bytes, source: str = "command", author: str = "command") -> Receipt:
+        """Receive a delivery and route it to its end before returning."""
+        receipt = self.receive(monitor, name, data, source, author)
+        self.work(monitor)
+        return Receipt(history.batch(self.db, receipt.batch.id), receipt.duplicate)
+
+    def retry(self, batch_id: int, author: str = "page") -> Batch:
+        """Send a quarantined delivery on its way again, from the beginning."""
+        batch = self._quarantined(batch_id)
+        owner = self.monitor_by_id(batch.monitor_id)
+        event = self.desk.event(owner, "retry", f"{batch.name} is tried again.", batch_id=batch_id, author=author)
+        again = replace(batch, state="received", reason="", warnings=(), learnable=True)
+        self.store.reopened(again, event)
+        self.wake(owner.name)
+        return history.batch(self.db, batch_id)
+
+    def accept(self, batch_id: int, author: str = "page") -> Batch:
+        """Say that a batch quarantined for a fault is right: it counts and may be learned from."""
+        batch = self._quarantined(batch_id)
+        if batch.rows == 0 or batch.version_id is None:
+            raise Conflict(
+                f"Batch #{batch_id} could not be read, so there is nothing to accept. Mend the file and retry."
+            )
+        owner = self.monitor_by_id(batch.monitor_id)
+        message = f"{batch.name}: a person says the data are right."
+        event = self.desk.event(owner, "accept", message, batch_id=batch_id, author=author)
+        self.store.reopened(replace(batch, state="decided", reason="accepted by a person", learnable=True), event)
+        self.wake(owner.name)
+        return history.batch(self.db, batch_id)
+
+    def discard(self, batch_id: int, note: str = "", author: str = "page") -> Batch:
+        """Leave a quarantined delivery for good; its bytes stay, it asks for nobody any more."""
+        batch = self._quarantined(batch_id)
+        owner = self.monitor_by_id(batch.monitor_id)
+        message = f"{batch.name} is left in quarantine for good. {note}".strip()
+        event = self.desk.event(owner, "discard", message, batch_id=batch_id, author=author)
+        self.store.quarantined(replace(batch, reason=f"{route.DISCARDED} {batch.reason}"), event)
+        return history.batch(self.db, batch_id)
+
+    def _quarantined(self, batch_id: int) -> Batch:
+        batch = history.batch(self.db, batch_id)
+        if batch.state != "quarantined":
+            raise Conflict(f"Batch #{batch_id} is {batch.state}, not quarantined.")
+        return batch
+
+    # --- versions --------------------------------------------------------------------------------------------------
+
+    def promote(self, monitor: str, number: int, note: str = "", author: str = "page") -> None:
+        """Make a version the champion: confirms a held one, or brings any other back. Its bytes are checked first."""
+        owner = self.the_monitor(monitor)
+        version = history.version_numbered(self.db, owner.id, number)
+        if version.id == owner.champion:
+            raise Conflict(f"v{number} is the champion already.")
+        self._crown(owner, version.id, "promote", f"A person made v{number} the champion.", note, author)
+
+    def rollback(self, monitor: str, note: str = "", author: str = "page") -> int:
+        """Bring back the champion before this one; returns its number. Takes effect for the very next prediction."""
+        owner = self.the_monitor(monitor)
+        before = route.predecessor(self.db, owner)
+        if before is None:
+            raise Conflict("There is no earlier champion to go back to.")
+        self._crown(owner, before.id, "rollback", f"A person rolled back to v{before.number}.", note, author)
+        return before.number
+
+    def _crown(self, owner: Monitor, version_id: int, action: str, reason: str, note: str, author: str) -> None:
+        self.desk.model(version_id)  # raises before anything changes if its bytes are not whole
+        text = f"{reason} {note}".strip()
+        decision = self._decision(owner, action, text, author, challenger_id=version_id)
+        health = route.health_of(self.desk, owner, without_held=version_id)
+        event = self.desk.event(owner, action, text, author=author, details={"version": version_id})
+        self.store.crowned(version_id, decision, health, event)
+        self._send(owner, action, text)
+
+    def refuse(self, monitor: str, number: int, note: str = "", author: str = "page") -> None:
+        """Refuse a held version."""
+        owner = self.the_monitor(monitor)
+        version = history.version_numbered(self.db, owner.id, number)
+        if version.state != "held":
+            raise Conflict(f"v{number} is {version.state}, not held.")
+        text = f"A person refused v{number}. {note}".strip()
+        decision = self._decision(owner, "reject", text, author, challenger_id=version.id)
+        health = route.health_of(self.desk, owner, without_held=version.id)
+        self.store.refused(version.id, decision, health, self.desk.event(owner, "reject", text, author=author))
+
+    def pin(self, monitor: str, number: int, pinned: bool, author: str = "page") -> None:
+        """Keep a version for good, or no longer."""
+        owner = self.the_monitor(monitor)
+        version = history.version_numbered(self.db, owner.id, number)
+        text = f"v{number} is {'pinned' if pinned else 'no longer pinned'}."
+        self.store.pinned(version.id, pinned, self.desk.event(owner, "pin", text, author=author))
+
+    def retrain(self, monitor: str, note: str = "", author: str = "page") -> None:
+        """Ask for a contest now, whatever the triggers say."""
+        owner = self.the_monitor(monitor)
+        if history.trainings(self.db, owner.id, open_only=True):
+            raise Conflict("A training is under way already.")
+        text = f"A person asked for a training. {note}".strip()
+        now = self.desk.now()
+        training = Training(0, owner.id, None, "queued", "person", text, 0, {}, now, None, None)
+        event = self.desk.event(owner, "training", text, author=author)
+        decision = self._decision(owner, "train", text, author)
+        self.store.add_training(training, decision, event, ("learning", text))
+        self.wake(owner.name)
+
+    def _decision(
+        self, owner: Monitor, action: Any, reason: str, author: str, challenger_id: int | None = None
+    ) -> Decision:
+        settings_id = history.settings_row(self.db, owner.id).id
+        return Decision(
+            0, owner.id, None, action, "person", reason, {}, owner.champion, challenger_id, settings_id, author,
+            self.desk.now(),
+        )  # fmt: skip
+
+    # --- monitors and settings -------------------------------------------------------------------------------------
+
+    def init(
+        self,
+        name: str,
+        filename: str,
+        data: bytes,
+        target: str,
+        *,
+        id_column: str | None = None,
+        time_column: str | None = None,
+        features: list[str] | None = None,
+        kinds: dict[str, Any] | None = None,
+        task: str | None = None,
+        estimator: str | None = None,
+        settings: dict[str, Any] | None = None,
+        author: str = "command",
+        demo: bool = False,
+    ) -> Monitor:
+        """Make a monitor from a table: kinds inferred, reference profiled, first version trained."""
+        if any(monitor.name == name for monitor in history.monitors(self.db)):
+            raise Conflict(f"A monitor named {name!r} is already there. Choose another name.")
+        chosen = changed(Settings(), settings or {})
+        monitor = route.found(
+            self.desk, name, filename, data, target, id_column=id_column, time_column=time_column, features=features,
+            kinds=kinds or {}, task=task, estimator=estimator, settings=chosen, author=author, demo=demo,
+        )  # fmt: skip
+        (self.inbox / name).mkdir(exist_ok=True)
+        return monitor
+
+    def describe(self, filename: str, data: bytes) -> dict[str, Any]:
+        """What a table looks like before a monitor is made of it."""
+        return route.describe(filename, data, Settings().read)
+
+    def change_settings(
+        self, monitor: str, assignments: dict[str, Any], note: str = "", author: str = "page"
+    ) -> Settings:
+        """Change some settings; stored history is scored again if a drift threshold moved."""
+        owner = self.the_monitor(monitor)
+        before = self.settings(owner.id)
+        after = changed(before, assignments)
+        unknown = sorted(set(after.features) - {feature.name for feature in owner.schema.features})
+        if unknown:
+            raise Refused(f"There is no feature {unknown[0]!r} in {monitor}.")
+        if after == before:
+            return after
+        now = self.desk.now()
+        row = SettingsRow(0, owner.id, after.model_dump(mode="json"), author, note, now)
+        text = "Settings changed: " + ", ".join(f"{key} = {value}" for key, value in assignments.items()) + "."
+        event = self.desk.event(owner, "settings", f"{text} {note}".strip(), author=author, details=assignments)
+        settings_id = self.store.change_settings(row, event)
+        if (after.drift, after.features, after.faults) != (before.drift, before.features, before.faults):
+            reports, references = route.rescore(self.desk, owner, after)
+            self.store.rescored(reports, references, settings_id, now)
+        return after
+
+    def forget(self, monitor: str, batch_id: int | None, keys: list[str], author: str = "command") -> str:
+        """Remove a batch, or rows by their ids, from database and spool; says which models learned from them."""
+        owner = self.the_monitor(monitor)
+        if batch_id is None and not keys:
+            raise Refused("Say what to forget: --batch BATCH or --id ID.")
+        with self._turns[monitor]:
+            done = self.store.forget(owner.id, batch_id, keys, self.desk.event(owner, "forget", "", author=author))
+            for sha256 in done.files:
+                self.desk.vault.remove("spool", sha256)
+        return done.message
+
+    # --- jobs ------------------------------------------------------------------------------------------------------
+
+    def upkeep(self) -> None:
+        """The hourly chores: checkpoint the write-ahead log."""
+        self.store.checkpoint()
+
+    @contextmanager
+    def recorded_job(self, name: str, next_run: int | None) -> Iterator[None]:
+        """The top of a scheduled job: whatever goes wrong in it is recorded, shown, and tried again next time."""
+        started = self.desk.now()
+        self._pulse["last"] = started
+        self._pulse["running"][name] = started
+        before = self._jobs.get(name) or Job(name, None, None, 0, "", None)
+        try:
+            yield
+        except Exception as error:
+            text = str(error) if isinstance(error, ProductError) else f"{type(error).__name__}: {error}"
+            route.log.exception("job %s failed", name)
+            after = Job(name, started, before.last_ok, before.failures + 1, text, next_run)
+            event = None
+            if before.error != text:
+                event = self.desk.event(None, "job_failed", f"The job {name!r} failed: {text}", level="error")
+            self._write_job(after, event)
+        else:
+            after = Job(name, started, self.desk.now(), 0, "", next_run)
+            if before.failures or started - (before.last_run or 0) > _QUIET_SECONDS * 1_000_000:
+                self._write_job(after, None)
+        finally:
+            self._pulse["running"].pop(name, None)
+
+    def _write_job(self, job: Job, event: Any) -> None:
+        self._jobs[job.name] = job
+        try:
+            self.store.job_ran(job, event)
+        except Exception:
+            route.log.exception("the state of job %s could not be stored", job.name)
+
+    def heartbeat(self) -> dict[str, Any]:
+        """When a job last ran in this process, and which run now (name to start, microseconds)."""
+        return {"last_tick": self._pulse["last"], "running": dict(self._pulse["running"])}
+
+    # --- alerts ----------------------------------------------------------------------------------------------------
+
+    def _alert(self, owner: Monitor, outcome: route.Outcome) -> None:
+        for kind, text in outcome.alerts:
+            self._send(owner, kind, text)
+
+    def _send(self, owner: Monitor, kind: str, text: str) -> None:
+        for row in self.settings(owner.id).alerts:
+            if kind not in row.on:
+                continue
+            try:
+                alerts.send(alerts.Message(owner.name, kind, text), row.channel, row.options)
+            except ProductError as error:
+                message = f"The alert by {row.channel} was not sent: {error}"
+                self.store.add_event(self.desk.event(owner, "alert_failed", message, level="error"))
