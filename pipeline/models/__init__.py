@@ -1,0 +1,29 @@
+"""Estimators: build, fit, predict, keep, load. No file is touched here; bytes go in and out.
+
+``recipes`` makes unfitted pipelines, ``fitted`` turns tables into models and models into predictions, ``artefact``
+turns models into bytes and back.
+"""
+
+from pipeline.models.artefact import FORMAT, TRUSTED, dump, environment, load
+from pipeline.models.fitted import Model, Predictions, fit, frame, importance, predict, target, with_errors
+from pipeline.models.recipes import DEFAULT, RECIPES, Recipe, build
+
+__all__ = [
+    "DEFAULT",
+    "FORMAT",
+    "RECIPES",
+    "TRUSTED",
+    "Model",
+    "Predictions",
+    "Recipe",
+    "build",
+    "dump",
+    "environment",
+    "fit",
+    "frame",
+    "importance",
+    "load",
+    "predict",
+    "target",
+    "with_errors",
+]
