@@ -1,0 +1,29 @@
+"""Performance: measured when labels are there, estimated before, compared in pairs and over time.
+
+Pure: no I/O, no clock, no unseeded randomness.
+"""
+
+from pipeline.performance.estimate import LEAST_ROWS, calibrate, estimate
+from pipeline.performance.metrics import METRICS, Measure, Said, area, measure, primary, said, wilson, with_interval
+from pipeline.performance.paired import Paired, Shift, change_point, compare, mid_p, upper_tail
+
+__all__ = [
+    "LEAST_ROWS",
+    "METRICS",
+    "Measure",
+    "Paired",
+    "Said",
+    "Shift",
+    "area",
+    "calibrate",
+    "change_point",
+    "compare",
+    "estimate",
+    "measure",
+    "mid_p",
+    "primary",
+    "said",
+    "upper_tail",
+    "wilson",
+    "with_interval",
+]
