@@ -56,10 +56,14 @@ class RetrainSettings(_Section):
     on_drift: bool = Field(True, description="a new drift episode triggers a contest")
     on_performance: bool = Field(True, description="a measured loss triggers a contest")
     on_estimate: bool = Field(False, description="an estimated loss triggers a contest")
+    on_growth: bool = Field(True, description="new rows trigger a contest when the learning curve says they pay")
     every_batches: int | None = Field(None, ge=1, description="train every so many batches")
     every_rows: int | None = Field(None, ge=1, description="train after so many new labelled rows")
     alpha: float = Field(0.01, gt=0, lt=1, description="error level of the loss trigger")
     margin: float = Field(0.0, ge=0, description="how much better a challenger must be, in units of the metric")
+    worth: float = Field(
+        0.01, gt=0, description="smallest loss or gain worth acting on: of the metric, or as a share of an error"
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence of the paired comparison")
     min_labelled: int = Field(200, ge=2, description="newest labelled rows needed to judge")
     cooldown: int = Field(5, ge=0, description="batches between two trainings")

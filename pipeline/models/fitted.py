@@ -234,6 +234,6 @@ def importance(
         rises = []
         for _ in range(repeats):
             column = table.column(at).take(pa.array(rng.permutation(table.num_rows)))
-            rises.append(loss(predict(model, table.setcolumn(at, table.field(at), column))) - base)
+            rises.append(loss(predict(model, table.set_column(at, table.field(at), column))) - base)
         out[feature.name] = float(np.mean(rises))
     return out

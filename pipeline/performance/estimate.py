@@ -2,7 +2,7 @@
 
 Classification is confidence-based (CBPE): probabilities are mapped to observed frequencies on rows with labels, and the
 expected confusion of a batch is added up from them. Regression is direct loss estimation (DLE): a small model predicts
-the error of each row. Both hold while only the inputs drift; neither can see the concept itself change, and both say so.
+the error of each row. Both hold while only the inputs drift; neither can see the concept itself change.
 """
 
 from __future__ import annotations

@@ -179,8 +179,8 @@ METRICS: dict[str, Measure] = {
     for row in (
         Measure("accuracy", "Accuracy", "classification", True, lambda s: 1 - float(_wrong(s).mean()), _wrong,
                 lambda loss: 1 - loss),
-        Measure("balanced_accuracy", "Balanced accuracy", "classification", True, lambda s: float(_balanced(confusion(s))),
-                cells=_balanced),
+        Measure("balanced_accuracy", "Balanced accuracy", "classification", True,
+                lambda s: float(_balanced(confusion(s))), cells=_balanced),
         Measure("f1", "F1", "classification", True, lambda s: float(_f1(confusion(s))), cells=_f1),
         Measure("roc_auc", "ROC AUC", "classification", True, _auc, needs_probabilities=True),
         Measure("log_loss", "Log loss", "classification", False, _mean(_log), _log, needs_probabilities=True),

@@ -1,0 +1,337 @@
+"""What to do about a model: keep, train, hold, quarantine or roll back, and on what grounds.
+
+Pure: no I/O, no clock, no randomness. A ``Situation`` is filled with plain values by whoever knows them (the database,
+or a backtest's memory); the same situation always gives the same choice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pipeline.performance import Paired, Shift, change_point, primary
+from storage.records import Fault, Metric, Schema, Trigger, Verdict
+from storage.settings import Settings
+
+Step = Literal["keep", "train", "quarantine", "hold", "rollback"]
+LONGEST_WAIT = 64  # batches; each contest in a row that finds nothing better doubles the cool-down up to here
+HINT = 0.1  # p-value of a measured loss that is enough when the inputs drift as well
+
+
+@dataclass(frozen=True)
+class Point:
+    """One production batch as decisions see it."""
+
+    batch_id: int
+    rows: int
+    verdict: Verdict
+    score: float  # 1.0 is the alarm line
+    faults: tuple[Fault, ...] = ()
+    drifted: tuple[str, ...] = ()
+    measured: Metric | None = None  # deciding metric of the version that predicted it; None until labels come
+    estimated: Metric | None = None
+    version_id: int | None = None  # that version
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that a decision looks at."""
+
+    schema: Schema
+    points: tuple[Point, ...]  # in order of arrival; the last one is the batch being decided
+    champion_id: int | None
+    expected: Metric | None = None  # deciding metric of the champion on rows it was not fitted on, when it was promoted
+    champion_rows: int = 0  # rows it was fitted on
+    doubling: float | None = None  # gain that twice these rows would bring: its ``details["doubling"]``
+    new_rows: int = 0  # learnable labelled rows that came since the newest row the champion was fitted on
+    since_training: int | None = None  # batches since the last contest that fitted; None: there was none
+    since_promotion: int | None = None  # batches since the champion came; None: it is the first
+    trainings: int = 0  # contests that fitted, within the last 100 batches
+    batches: int = 0  # production batches so far
+    rejections: int = 0  # contests in a row that found nothing better
+    failures: int = 0  # trainings in a row that broke down
+    onset: int | None = None  # first batch of a drift episode that no training has answered yet
+    retired: bool = False  # there are earlier champions that could be recalled
+    person: str = ""  # a person asks for a training, and why
+    held: bool = False  # a challenger or doubtful labels wait for a person
+    rival: Paired | None = None  # predecessor (first), champion (second) on labelled rows since the promotion
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was decided. ``fit`` False: only ask whether an earlier champion should be recalled."""
+
+    action: Step
+    trigger: Trigger
+    reason: str
+    details: dict[str, Any] = field(default_factory=dict)
+    fit: bool = True
+    change_at: int | None = None  # batch at which the change is estimated to have begun
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One trigger that fired."""
+
+    trigger: Trigger
+    reason: str
+    urgent: bool = False  # harm was measured
+    change_at: int | None = None
+
+
+def decide(situation: Situation, settings: Settings) -> Choice:
+    """What to do now.
+
+    Parameters
+    ----------
+    situation : Situation
+    settings : Settings
+
+    Returns
+    -------
+    Choice
+        With the figures that led to it in ``details``.
+    """
+    point = situation.points[-1] if situation.points else None
+    if point and point.faults and settings.faults.watch and not situation.person:
+        return _quarantine(point)
+    shift = loss_since(situation, settings)
+    details = _figures(situation, shift)
+    if _loses_to_predecessor(situation, settings):
+        return _rollback(situation, details)
+    signals = [signal for check in TRIGGERS.values() if (signal := check(situation, settings, shift))]
+    details["fired"] = [signal.trigger for signal in signals]
+    if not signals:
+        return Choice("keep", "none", _calm(situation, settings, shift), details)
+    first = signals[0]
+    at = next((signal.change_at for signal in signals if signal.change_at is not None), None)
+    if first.trigger == "person":
+        return Choice("train", "person", first.reason, details, change_at=at)
+    if situation.failures >= settings.retrain.breaker:
+        told = f"{first.reason} The last {situation.failures} trainings failed: a person is needed."
+        return Choice("hold", first.trigger, told, details, change_at=at)
+    barred = _barred(situation, settings)
+    if not barred:
+        return Choice("train", first.trigger, first.reason, details, change_at=at)
+    if situation.retired and first.urgent and not situation.held and settings.retrain.auto:
+        told = f"{first.reason} No training now ({barred}), but earlier champions are judged again."
+        return Choice("train", first.trigger, told, details, fit=False, change_at=at)
+    return Choice("keep", first.trigger, f"{first.reason} Not trained: {barred}.", details, change_at=at)
+
+
+def _quarantine(point: Point) -> Choice:
+    """Broken data is kept out, whatever else it says."""
+    told = " ".join(fault.explanation for fault in point.faults[:3])
+    named = [{"feature": f.feature, "kind": f.kind, "share": f.share} for f in point.faults]
+    return Choice("quarantine", "fault", f"Broken data is not learned from. {told}".strip(), {"faults": named})
+
+
+def _loses_to_predecessor(situation: Situation, settings: Settings) -> bool:
+    """Whether a young champion is worse than the one before by more than noise."""
+    rival, young = situation.rival, situation.since_promotion
+    if rival is None or young is None or young > settings.retrain.watch:
+        return False
+    return rival.p_worse < settings.retrain.alpha and rival.gain.value < -settings.retrain.margin
+
+
+def _rollback(situation: Situation, details: dict[str, Any]) -> Choice:
+    rival = situation.rival
+    assert rival is not None
+    told = (
+        f"Since its promotion the champion's {_words(rival.metric)} is {rival.second.value:.3f} where its predecessor "
+        f"would have had {rival.first.value:.3f} on the same {rival.gain.rows} rows (p = {rival.p_worse:.1g})."
+    )
+    return Choice("rollback", "watch", told, details)
+
+
+def loss_since(situation: Situation, settings: Settings) -> Shift | None:
+    """Where the champion's measured performance fell since it was promoted.
+
+    Returns
+    -------
+    Shift or None
+        In units of the metric, turned so that a rise is a loss. ``at`` counts from the level at the promotion (0), when
+        that is known, through the measured batches (1, 2, ...).
+    """
+    sign = -1.0 if primary(situation.schema, settings.retrain.metric).higher else 1.0
+    known = [situation.expected] if situation.expected else []
+    known += [p.measured for p in _measured(situation) if p.measured]
+    errors = [max((m.high - m.low) / 3.92, 1e-9) for m in known]
+    return change_point([sign * m.value for m in known], errors, [m.rows for m in known])
+
+
+def _measured(situation: Situation) -> list[Point]:
+    """Sound batches with labels that the champion predicted."""
+    return [p for p in situation.points if p.measured and p.version_id == situation.champion_id and not p.faults]
+
+
+def material(situation: Situation, settings: Settings) -> float:
+    """The smallest difference that is worth acting on, in units of the metric."""
+    row = primary(situation.schema, settings.retrain.metric)
+    if row.task == "classification" or row.name == "r2":
+        return settings.retrain.worth
+    level = situation.expected.value if situation.expected else 1.0
+    return settings.retrain.worth * abs(level)
+
+
+def _person(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
+    return Signal("person", situation.person) if situation.person else None
+
+
+def _performance(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
+    """A measured fall that is too clear and too large for chance."""
+    if not settings.retrain.on_performance or shift is None:
+        return None
+    if shift.p_value >= settings.retrain.alpha / 10 or shift.rise < material(situation, settings):
+        return None
+    at = _batch_at(situation, shift)
+    name = _words(primary(situation.schema, settings.retrain.metric).name)
+    told = (
+        f"Measured {name} went from {abs(shift.before):.3f} to {abs(shift.after):.3f} since batch {at} "
+        f"({shift.rows} labelled rows, p = {shift.p_value:.1g})."
+    )
+    return Signal("performance", told, urgent=True, change_at=at)
+
+
+def _batch_at(situation: Situation, shift: Shift) -> int | None:
+    points = _measured(situation)
+    at = shift.at - (1 if situation.expected else 0)
+    return points[at].batch_id if 0 <= at < len(points) else None
+
+
+def _drift(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
+    """A drift episode not answered yet, with enough labels to judge by, unless drift proved harmless before."""
+    if not settings.retrain.on_drift or situation.onset is None:
+        return None
+    since = [p for p in _measured(situation) if p.batch_id >= situation.onset]
+    rows = sum(p.measured.rows for p in since if p.measured)
+    if rows < 2 * settings.retrain.min_labelled:
+        return None
+    harmed = shift is not None and shift.p_value < HINT and shift.rise >= material(situation, settings)
+    if situation.rejections and not harmed:
+        return None
+    named = sorted({name for p in situation.points if p.batch_id >= situation.onset for name in p.drifted})
+    told = f"The inputs drift since batch {situation.onset} ({', '.join(named[:4]) or 'many small moves'})"
+    harm = f"measured loss {shift.rise:.3f}, p = {shift.p_value:.2g}" if shift else "no measured loss"
+    return Signal("drift", f"{told}; {harm}.", urgent=harmed, change_at=situation.onset if harmed else None)
+
+
+def _estimate(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
+    """Confidence alone says that the model is worse here."""
+    point = situation.points[-1] if situation.points else None
+    expected = situation.expected
+    if not settings.retrain.on_estimate or point is None or point.estimated is None or expected is None:
+        return None
+    row = primary(situation.schema, settings.retrain.metric)
+    loss = row.gain(point.estimated.value, expected.value)
+    spread = max(point.estimated.high - point.estimated.low, 1e-9) / 3.92
+    if loss < material(situation, settings) or loss < 3.0 * spread:
+        return None
+    told = f"Estimated {_words(row.name)} {point.estimated.value:.3f} against {expected.value:.3f} at the promotion."
+    return Signal("estimate", told)
+
+
+def _growth(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
+    """So many new rows that, by the champion's own learning curve, learning them pays."""
+    rows, new = situation.champion_rows, situation.new_rows
+    every = settings.retrain.every_rows
+    if every is not None and new >= every:
+        return Signal("rows", f"{new} new labelled rows since the champion was fitted (every {every} asked for).")
+    if (
+        not settings.retrain.on_growth
+        or situation.doubling is None
+        or rows <= 0
+        or new < 2 * settings.retrain.min_labelled
+    ):
+        return None
+    gain = situation.doubling * math.log2(1 + new / rows)
+    if gain < 2 * material(situation, settings):
+        return None
+    told = f"{new} new labelled rows beside the champion's {rows}: its learning curve promises {gain:.3f} more."
+    return Signal("rows", told)
+
+
+def _schedule(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
+    every = settings.retrain.every_batches
+    since = situation.since_training if situation.since_training is not None else situation.batches
+    if every is None or since < every:
+        return None
+    return Signal("schedule", f"{since} batches since the last training (every {every} asked for).")
+
+
+Check = Callable[[Situation, Settings, Shift | None], Signal | None]
+TRIGGERS: dict[str, Check] = {  # the first that fires gives the decision its name
+    "person": _person,
+    "performance": _performance,
+    "drift": _drift,
+    "estimate": _estimate,
+    "schedule": _schedule,
+    "rows": _growth,
+}
+
+
+def _barred(situation: Situation, settings: Settings) -> str:
+    """Why no training may start now; empty if one may."""
+    asked = settings.retrain
+    if not asked.auto:
+        return "training is by hand only"
+    if situation.held:
+        return "something already waits for a person"
+    since, young = situation.since_training, situation.since_promotion
+    wait = min(asked.cooldown * 2**situation.rejections, max(LONGEST_WAIT, asked.cooldown))
+    if since is not None and since < wait:
+        return f"cool-down, {since} of {wait} batches since the last training"
+    if young is not None and young < asked.tenure:
+        return f"the champion is {young} batches old and stays for {asked.tenure}"
+    allowed = max(2, math.ceil(asked.budget * min(situation.batches, 100) / 100))
+    if situation.trainings >= allowed:
+        return f"budget, {situation.trainings} of {allowed} trainings in the last {min(situation.batches, 100)} batches"
+    if sum(p.measured.rows for p in _measured(situation) if p.measured) < asked.min_labelled:
+        return f"fewer than {asked.min_labelled} labelled rows to judge by"
+    return ""
+
+
+def _calm(situation: Situation, settings: Settings, shift: Shift | None) -> str:
+    """Why nothing is done, in a sentence or two."""
+    point = situation.points[-1] if situation.points else None
+    if point is None:
+        return "No batch yet."
+    if point.verdict == "too_few_rows":
+        return f"Too few rows to say ({point.rows})."
+    measured = _measured(situation)
+    name = _words(primary(situation.schema, settings.retrain.metric).name)
+    level = measured[-1].measured if measured else None
+    seen = f"{name} {level.value:.3f} on the newest {level.rows} labelled rows" if level else "no labels yet"
+    if point.verdict != "drift":
+        return f"No drift (score {point.score:.2f}); {seen}."
+    named = ", ".join(point.drifted[:4]) or "links between features"
+    if not measured or measured[-1].batch_id < (situation.onset or point.batch_id):
+        return f"Drift seen in {named} (score {point.score:.2f}); whether it harms, the labels will tell ({seen})."
+    rise = f"loss {shift.rise:.3f}, p = {shift.p_value:.2g}" if shift else "no loss"
+    return f"Drift seen in {named} (score {point.score:.2f}), harm not seen: {seen} ({rise})."
+
+
+def _figures(situation: Situation, shift: Shift | None) -> dict[str, Any]:
+    """What was looked at, as plain values."""
+    point = situation.points[-1] if situation.points else None
+    return {
+        "score": point.score if point else None,
+        "verdict": point.verdict if point else None,
+        "expected": situation.expected.value if situation.expected else None,
+        "measured": point.measured.value if point and point.measured else None,
+        "estimated": point.estimated.value if point and point.estimated else None,
+        "loss": None if shift is None else {"rise": shift.rise, "p_value": shift.p_value, "rows": shift.rows},
+        "new_rows": situation.new_rows,
+        "champion_rows": situation.champion_rows,
+        "doubling": situation.doubling,
+        "since_training": situation.since_training,
+        "since_promotion": situation.since_promotion,
+        "trainings": situation.trainings,
+        "rejections": situation.rejections,
+    }
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")

@@ -1,0 +1,109 @@
+"""The contest in a child process: warm, niced, killed when its time is up.
+
+A fork server imports scikit-learn once; each contest is then a fork of it, which starts in milliseconds, cannot hurt
+the parent and gives its memory back.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from typing import Any
+
+from pipeline.retrain.contest import contest
+from pipeline.retrain.order import Order, Outcome
+from storage.errors import ProductError, Unhealthy
+
+PRELOAD = ["pipeline.retrain.warm"]
+_lock = threading.Lock()
+
+
+def prepare() -> None:
+    """Start the fork server, if it does not run, so that the first contest does not wait for imports."""
+    with _lock:
+        multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
+        before = os.environ.get("PYTHONPATH")
+        # Before Python 3.13 the fork server does not take over sys.path and would skip what it cannot find.
+        os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        try:
+            forkserver.ensure_running()
+        finally:
+            if before is None:
+                del os.environ["PYTHONPATH"]
+            else:
+                os.environ["PYTHONPATH"] = before
+
+
+def run(order: Order, seconds: float, progress: Callable[[dict[str, Any]], None] | None = None) -> Outcome:
+    """A contest in a child process.
+
+    Parameters
+    ----------
+    order : Order
+    seconds : float
+        Wall time after which the child is killed.
+    progress : callable, optional
+        Called in this process as the child reports.
+
+    Raises
+    ------
+    Unhealthy
+        If the child dies or does not finish in time.
+    ProductError
+        Whatever the contest raised of ours.
+    """
+    prepare()
+    context = multiprocessing.get_context("forkserver")
+    mine, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_work, args=(order, theirs), daemon=True)
+    child.start()
+    theirs.close()
+    deadline = time.monotonic() + seconds
+    try:
+        while True:
+            if not mine.poll(max(0.0, deadline - time.monotonic())):
+                raise Unhealthy(f"The training did not finish within {seconds:g} seconds and was ended.")
+            kind, value = _received(mine, child)
+            if kind == "progress":
+                if progress is not None:
+                    progress(value)
+            elif kind == "done":
+                return value
+            else:
+                raise value
+    finally:
+        if child.is_alive():
+            child.kill()
+        child.join()
+        mine.close()
+
+
+def _received(mine: Connection, child: Any) -> tuple[str, Any]:
+    try:
+        return mine.recv()
+    except EOFError:
+        child.join(5)
+        raise Unhealthy(f"The training process died (exit code {child.exitcode}).") from None
+
+
+def _work(order: Order, out: Connection) -> None:
+    """In the child: nice, one thread, report, answer."""
+    from threadpoolctl import threadpool_limits
+
+    os.nice(10)
+    try:
+        with threadpool_limits(1):
+            outcome = contest(order, lambda message: out.send(("progress", message)))
+        out.send(("done", outcome))
+    except ProductError as error:
+        out.send(("error", Unhealthy(str(error))))
+    except Exception as error:
+        out.send(("error", Unhealthy(f"The training broke down: {type(error).__name__}: {error}")))
+    finally:
+        out.close()

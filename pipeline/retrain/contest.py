@@ -1,0 +1,430 @@
+"""The contest of training sets: candidates are judged, with the champion, on the newest rows none of them has seen.
+
+Pure given the order: no I/O, seeded fits. Times are measured only to be told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline import models, performance
+from pipeline.models import Model, Predictions
+from pipeline.performance import Paired
+from pipeline.retrain import gates
+from pipeline.retrain.field import Field, known, lay_out, split, unify
+from pipeline.retrain.order import Order, Outcome, Rival
+from pipeline.retrain.recipes import Rows, recipes
+from storage.errors import Refused
+from storage.records import LabelledRows, Metric, Schema
+from storage.settings import Settings
+
+FOLDS = 4  # of a first training, when it is small
+SMALL = 5_000  # rows up to which a first training is cross-fitted
+Progress = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One candidate, judged."""
+
+    name: str
+    model: Model
+    said: Predictions  # on the jury
+    against: Paired  # champion first, candidate second
+    start: int  # first row learned
+    seconds: float
+    rows: Rows | None = None  # None for an earlier champion
+    rival: Rival | None = None
+    note: str = ""
+
+    def told(self, field_: Field) -> dict[str, Any]:
+        """As a row of the table of candidates."""
+        m, gain = self.against.second, self.against.gain
+        return {
+            "recipe": self.name,
+            "trained_on": list(self.rival.trained_on if self.rival else field_.batches(self.start, field_.jury)),
+            "rows": self.rival.rows if self.rival else field_.jury - self.start,
+            "metric": self.against.metric,
+            "value": m.value,
+            "low": m.low,
+            "high": m.high,
+            "gain": gain.value,
+            "p_better": self.against.p_better,
+            "seconds": round(self.seconds, 4),
+            "version": self.rival.version_id if self.rival else None,
+        }
+
+
+def contest(order: Order, progress: Progress | None = None) -> Outcome:
+    """Hold a contest.
+
+    Parameters
+    ----------
+    order : Order
+    progress : callable, optional
+        Given a dictionary with ``done``, ``of`` and ``what`` after each fit.
+
+    Returns
+    -------
+    Outcome
+        ``promote`` with a winner, ``reject`` when nothing is better by more than noise, ``hold`` when something is
+        doubtful: with an artefact when a challenger waits, without one when the labels themselves are doubted.
+    """
+    began = time.perf_counter()
+    tell = progress or (lambda message: None)
+    champion = _loaded(order.champion)
+    doubted = gates.labels(order, champion)
+    if doubted and order.trigger != "person":
+        ids = tuple(doubted)
+        if order.batches and order.batches[-1].batch_id in doubted:
+            return _held_labels(order, doubted, began)
+        order = replace(order, batches=tuple(b for b in order.batches if b.batch_id not in ids))
+    field_ = lay_out(order)
+    least = min(100, order.settings.retrain.min_labelled)
+    if field_.rows - field_.jury < least:
+        told = f"Only {field_.rows - field_.jury} labelled rows are left to judge by; {least} are needed."
+        return Outcome("reject", told, suspect=tuple(doubted), seconds=time.perf_counter() - began)
+    entries, base = _entries(order, field_, champion, tell)
+    outcome = _verdict(order, field_, entries, base, tell)
+    details = {**outcome.details, "label_doubts": {str(k): v for k, v in doubted.items()}}
+    return replace(outcome, suspect=tuple(doubted), details=details, seconds=time.perf_counter() - began)
+
+
+def _loaded(rival: Rival) -> Model:
+    return rival.model if isinstance(rival.model, Model) else models.load(rival.model)
+
+
+def _held_labels(order: Order, doubted: dict[int, str], began: float) -> Outcome:
+    newest = order.batches[-1].batch_id
+    return Outcome(
+        "hold",
+        f"{doubted[newest]} A person has to look at these labels before they are learned.",
+        suspect=tuple(doubted),
+        doubts=tuple(doubted.values()),
+        details={"label_doubts": {str(k): v for k, v in doubted.items()}},
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _entries(order: Order, field_: Field, champion: Model, tell: Progress) -> tuple[list[Entry], Predictions]:
+    """Everything that stands for election, judged on the same rows; and what the champion says."""
+    jury = field_.table.slice(field_.jury)
+    labels = field_.labels[field_.jury :]
+    base = models.predict(champion, jury)
+    entries = []
+    for rival in order.retired:
+        began = time.perf_counter()
+        model = _loaded(rival)
+        said = models.predict(model, jury)
+        against = _against(order, labels, base, said)
+        name = f"earlier version: {rival.recipe}"
+        entries.append(Entry(name, model, said, against, 0, time.perf_counter() - began, rival=rival))
+    if not order.fit:
+        return entries, base
+    newest = int(np.sum(field_.batch == field_.batch[-1]))
+    rows = recipes(field_, order.change_at, newest)
+    for done, recipe in enumerate(rows):
+        entry = _fitted(order, field_, recipe, jury, labels, base)
+        if entry is not None:
+            entries.append(entry)
+        tell({"done": done + 1, "of": len(rows) + 1, "what": recipe.name})
+    return entries, base
+
+
+def _fitted(
+    order: Order, field_: Field, recipe: Rows, jury: pa.Table, labels: NDArray[Any], base: Predictions
+) -> Entry | None:
+    """One candidate fitted on its rows before the jury; None when they cannot be learned from."""
+    began = time.perf_counter()
+    start = recipe.start(field_.jury)
+    learn = field_.table.slice(start, field_.jury - start)
+    try:
+        model = models.fit(order.estimator, learn, order.schema, order.seed, recipe.weights(field_.jury))
+    except Refused:
+        return None
+    said = models.predict(model, jury)
+    against = _against(order, labels, base, said)
+    return Entry(recipe.name, model, said, against, start, time.perf_counter() - began, rows=recipe)
+
+
+def _against(order: Order, labels: NDArray[Any], base: Predictions, said: Predictions) -> Paired:
+    asked = order.settings.retrain
+    return performance.compare(
+        labels,
+        (base.values, base.probabilities),
+        (said.values, said.probabilities),
+        order.schema,
+        asked.metric,
+        asked.confidence,
+    )
+
+
+def _verdict(order: Order, field_: Field, entries: list[Entry], base: Predictions, tell: Progress) -> Outcome:
+    """The best candidate, tested against the champion, gated, and fitted once more on all it may use."""
+    table = tuple(entry.told(field_) for entry in entries)
+    judged = field_.batches(field_.jury, field_.rows)
+    fitted = sum(entry.rows is not None for entry in entries)
+    if not entries:
+        told = "No candidate could be fitted." if order.fit else "There is no earlier champion to recall."
+        return Outcome("reject", told, judged_on=judged)
+    best = choose(entries)
+    common = {
+        "candidates": table,
+        "judged_on": judged,
+        "comparison": _comparison(best.against),
+        "metrics": _metrics(order, field_, best),
+        "recipe": best.name,
+        "fitted": fitted,
+    }
+    gain, row = best.against.gain, best.against
+    name = row.metric.replace("_", " ")
+    told = (
+        f"{best.name[0].upper()}{best.name[1:]}: {name} {row.second.value:.3f} against the champion's "
+        f"{row.first.value:.3f} on the newest {gain.rows} labelled rows (p = {row.p_better:.1g})"
+    )
+    if not better(best.against, order.settings):
+        return Outcome("reject", f"{told}: not better by more than noise.", **common)
+    doubts, checked = gates.challenger(order, field_, best.model, best.said, base)
+    if best.rival is not None:
+        action = "hold" if doubts or not order.settings.retrain.auto_promote else "promote"
+        return Outcome(
+            action, _ending(told, doubts, order), recalled=best.rival.version_id, trained_on=best.rival.trained_on,
+            rows=best.rival.rows, doubts=tuple(doubts), details=checked, **common,
+        )  # fmt: skip
+    winner = _refit(order, field_, best)
+    tell({"done": fitted + 1, "of": fitted + 1, "what": "last fit"})
+    action = "hold" if doubts or not order.settings.retrain.auto_promote else "promote"
+    return _finished(order, field_, best, winner, Outcome(
+        action, _ending(told, doubts, order), doubts=tuple(doubts), details=checked, **common))  # fmt: skip
+
+
+def choose(entries: list[Entry]) -> Entry:
+    """The entry with the largest gain over the champion; the earlier in the list (more rows) when equal."""
+    return max(entries, key=lambda entry: entry.against.gain.value)
+
+
+def better(against: Paired, settings: Settings) -> bool:
+    """Whether a candidate beats the champion by more than noise and more than the margin."""
+    asked = settings.retrain
+    return against.p_better < (1 - asked.confidence) / 2 and against.gain.value > asked.margin
+
+
+def _ending(told: str, doubts: list[str], order: Order) -> str:
+    if doubts:
+        return f"{told}, but: {' '.join(doubts)} A person has to confirm."
+    if not order.settings.retrain.auto_promote:
+        return f"{told}. Promotion waits for a person, as the settings ask."
+    return f"{told}."
+
+
+def _comparison(against: Paired) -> dict[str, Any]:
+    return {
+        "metric": against.metric,
+        "champion": against.first.value,
+        "challenger": against.second.value,
+        "gain": against.gain.value,
+        "low": against.gain.low,
+        "high": against.gain.high,
+        "rows": against.gain.rows,
+        "p_better": against.p_better,
+        "flips": against.flips,
+    }
+
+
+def _metrics(order: Order, field_: Field, entry: Entry) -> dict[str, Metric]:
+    """All metrics of a candidate on the jury."""
+    labels = field_.labels[field_.jury :]
+    said = entry.said
+    return performance.measure(labels, said.values, said.probabilities, order.schema, order.settings.retrain.metric)[0]
+
+
+def _refit(order: Order, field_: Field, best: Entry) -> Model:
+    """The winning recipe on everything it may use: jury included, and the holdout where it learns all history."""
+    assert best.rows is not None
+    stop = field_.rows
+    start = best.rows.start(stop)
+    learn, weights = field_.table.slice(start), best.rows.weights(stop)
+    if start == 0 and field_.holdout.num_rows:
+        learn = unify([field_.holdout, learn])
+        if weights is not None:
+            weights = np.concatenate([np.full(field_.holdout.num_rows, weights[0]), weights])
+    return models.fit(order.estimator, learn, order.schema, order.seed, weights)
+
+
+def _finished(order: Order, field_: Field, best: Entry, winner: Model, outcome: Outcome) -> Outcome:
+    """The outcome with the winner's artefact and everything that is kept with a version."""
+    assert best.rows is not None
+    labels = field_.labels[field_.jury :]
+    start = best.rows.start(field_.rows)
+    said = best.said
+    details = {
+        **outcome.details,
+        "doubling": doubling(order, field_, best),
+        "calibration": performance.calibrate(labels, said.values, said.probabilities, order.schema, said.losses),
+    }
+    importance: dict[str, float] = {}
+    if order.dump:
+        jury = field_.table.slice(field_.jury)
+        importance = ranked(best.model, jury, labels, order.schema, order.settings, order.seed)
+    rows = field_.rows - start + (field_.holdout.num_rows if start == 0 else 0)
+    return replace(
+        outcome,
+        artefact=models.dump(winner, field_.table.slice(start)) if order.dump else None,
+        model=None if order.dump else winner,
+        trained_on=field_.batches(start, field_.rows),
+        rows=rows,
+        importance=importance,
+        details=details,
+        environment=models.environment(),
+        fitted=outcome.fitted + 2,
+    )
+
+
+def doubling(order: Order, field_: Field, best: Entry) -> float:
+    """Gain that the last doubling of rows brought, less its standard error: what another might bring."""
+    assert best.rows is not None
+    learn = field_.table.slice(best.start, field_.jury - best.start)
+    half = learn.take(np.arange(1, learn.num_rows, 2))
+    try:
+        model = models.fit(order.estimator, half, order.schema, order.seed)
+    except Refused:
+        return 0.0
+    labels = field_.labels[field_.jury :]
+    said = models.predict(model, field_.table.slice(field_.jury))
+    return _shrunk(_against(order, labels, said, best.said))
+
+
+def _shrunk(against: Paired) -> float:
+    half_width = (against.gain.high - against.gain.low) / 2
+    return max(0.0, against.gain.value - half_width / 2)
+
+
+def ranked(
+    model: Model, table: pa.Table, labels: NDArray[Any], schema: Schema, settings: Settings, seed: int
+) -> dict[str, float]:
+    """Importance of each feature by permutation, in units of the deciding metric, on at most 1,000 rows."""
+    row = performance.primary(schema, settings.retrain.metric)
+    rows, labels = table.slice(0, 1000), labels[:1000]
+
+    def loss(said: Predictions) -> float:
+        value = row.value(performance.said(labels, said.values, said.probabilities, schema))
+        return -value if row.higher else value
+
+    return models.importance(model, rows, loss, np.random.default_rng(seed), 2 if len(schema.watched) <= 50 else 1)
+
+
+def train_first(
+    reference: LabelledRows,
+    schema: Schema,
+    estimator: str,
+    settings: Settings,
+    seed: int = 0,
+    dump: bool = True,
+) -> Outcome:
+    """The first version of a monitor: fitted on the whole reference, measured on rows that were kept apart.
+
+    Parameters
+    ----------
+    reference : LabelledRows
+        The first training table, in time order where there is one.
+    schema, estimator, settings, seed
+    dump : bool
+        False leaves the model as an object.
+
+    Returns
+    -------
+    Outcome
+        ``promote``; ``metrics`` come from the trusted holdout, or for small tables from four-fold cross-fitting.
+
+    Raises
+    ------
+    Refused
+        If there is nothing to learn from.
+    """
+    began = time.perf_counter()
+    table = known(reference, schema)
+    labels = models.target(table, schema)
+    model = models.fit(estimator, table, schema, seed)
+    at, said, judge = _unseen(table, schema, estimator, settings, seed)
+    metrics, details = performance.measure(
+        labels[at], said.values, said.probabilities, schema, settings.retrain.metric)  # fmt: skip
+    losses = said.losses
+    if schema.task == "regression":
+        model = models.with_errors(model, table.take(at), np.abs(labels[at] - said.values), seed)
+        losses = models.predict(model, table.take(at)).losses
+    details["calibration"] = performance.calibrate(labels[at], said.values, said.probabilities, schema, losses)
+    details["doubling"] = _first_doubling(table, labels, schema, estimator, settings, seed)
+    importance: dict[str, float] = {}
+    if dump:
+        importance = ranked(judge[0], table.take(judge[1]), labels[judge[1]], schema, settings, seed)
+    first = metrics.get(details["primary"])
+    told = f"First version, from {len(labels)} labelled rows"
+    shown = f"; {details['primary'].replace('_', ' ')} {first.value:.3f} on rows kept apart." if first else "."
+    return Outcome(
+        "promote",
+        told + shown,
+        recipe="all history",
+        artefact=models.dump(model, table) if dump else None,
+        model=None if dump else model,
+        trained_on=(reference.batch_id,),
+        rows=len(labels),
+        metrics=metrics,
+        judged_on=(reference.batch_id,),
+        importance=importance,
+        details=details,
+        environment=models.environment(),
+        fitted=2,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _unseen(
+    table: pa.Table, schema: Schema, estimator: str, settings: Settings, seed: int
+) -> tuple[NDArray[np.intp], Predictions, tuple[Model, NDArray[np.intp]]]:
+    """Rows with predictions of models that had not seen them; and one such model with its rows."""
+    n = table.num_rows
+    learn, keep = split(n, settings.retrain.holdout or 0.2)
+    if n > SMALL or n < 4 * FOLDS:
+        folds = [(learn, keep if len(keep) else np.arange(n))]
+    else:
+        turn = np.arange(n) % FOLDS
+        folds = [(np.flatnonzero(turn != k), np.flatnonzero(turn == k)) for k in range(FOLDS)]
+    at, said, judge = [], [], None
+    for inside, outside in folds:
+        try:
+            model = models.fit(estimator, table.take(inside), schema, seed)
+        except Refused:
+            continue
+        judge = (model, outside)
+        at.append(outside)
+        said.append(models.predict(model, table.take(outside)))
+    if judge is None:
+        raise Refused(f"There are too few labelled rows ({n}) to measure a model on rows it has not seen.")
+    p = None if said[0].probabilities is None else np.concatenate([s.probabilities for s in said])
+    return np.concatenate(at), Predictions(np.concatenate([s.values for s in said]), p), judge
+
+
+def _first_doubling(
+    table: pa.Table, labels: NDArray[Any], schema: Schema, estimator: str, settings: Settings, seed: int
+) -> float:
+    """As ``doubling``, for a first training: half of the rows against all but the holdout."""
+    learn, keep = split(table.num_rows, settings.retrain.holdout or 0.2)
+    if len(keep) < 50:
+        return 0.0
+    try:
+        said = [
+            models.predict(models.fit(estimator, table.take(rows), schema, seed), table.take(keep))
+            for rows in (learn[1::2], learn)
+        ]
+    except Refused:
+        return 0.0
+    half, whole = ((s.values, s.probabilities) for s in said)
+    asked = settings.retrain
+    return _shrunk(performance.compare(labels[keep], half, whole, schema, asked.metric, asked.confidence))
