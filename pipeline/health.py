@@ -13,7 +13,7 @@ class Open:
     """What is open about a monitor at one moment."""
 
     batches: int  # scored so far
-    held: Sequence[int] = ()  # numbers of versions that wait for a person
+    held: Sequence[str] = ()  # what waits for a person: versions, doubtful labels
     training: str | None = None  # why, if one is queued or running
     fault: str | None = None  # what is broken in the newest batch
     episodes: Sequence[Episode] = ()  # that last
@@ -41,8 +41,7 @@ def judge(now: Open) -> tuple[Health, str]:
     loss = _last(now.episodes, "performance")
     drift = _last(now.episodes, "drift")
     if now.held:
-        numbers = ", ".join(f"v{number}" for number in now.held)
-        return "needs_you", f"A trained version waits for a person to confirm or refuse it: {numbers}."
+        return "needs_you", f"A person has to confirm or refuse: {', '.join(now.held)}."
     if now.stuck:
         return "needs_you", now.stuck
     if now.training:

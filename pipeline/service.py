@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from pipeline import alerts, route, sources
+from pipeline import alerts, dossier, found, route, sources
 from pipeline.desk import Desk, wall_clock
 from pipeline.views import Views
 from storage import history
@@ -163,7 +163,7 @@ class Service(Views):
     def retry(self, batch_id: int, author: str = "page") -> Batch:
         """Send a quarantined delivery on its way again, from the beginning."""
         batch = self._quarantined(batch_id)
-        owner = self.monitor_by_id(batch.monitor_id)
+        owner = history.monitor_by_id(self.db, batch.monitor_id)
         event = self.desk.event(owner, "retry", f"{batch.name} is tried again.", batch_id=batch_id, author=author)
         again = replace(batch, state="received", reason="", warnings=(), learnable=True)
         self.store.reopened(again, event)
@@ -172,12 +172,18 @@ class Service(Views):
 
     def accept(self, batch_id: int, author: str = "page") -> Batch:
         """Say that a batch quarantined for a fault is right: it counts and may be learned from."""
+        batch = history.batch(self.db, batch_id)
+        owner = history.monitor_by_id(self.db, batch.monitor_id)
+        if batch.state != "quarantined" and not batch.learnable:
+            text = f"{batch.name}: a person says the labels are right."
+            event = self.desk.event(owner, "accept", text, batch_id=batch_id, author=author)
+            self.store.trusted(batch_id, True, "accepted by a person", event)
+            return history.batch(self.db, batch_id)
         batch = self._quarantined(batch_id)
         if batch.rows == 0 or batch.version_id is None:
             raise Conflict(
                 f"Batch #{batch_id} could not be read, so there is nothing to accept. Mend the file and retry."
             )
-        owner = self.monitor_by_id(batch.monitor_id)
         message = f"{batch.name}: a person says the data are right."
         event = self.desk.event(owner, "accept", message, batch_id=batch_id, author=author)
         self.store.reopened(replace(batch, state="decided", reason="accepted by a person", learnable=True), event)
@@ -186,11 +192,17 @@ class Service(Views):
 
     def discard(self, batch_id: int, note: str = "", author: str = "page") -> Batch:
         """Leave a quarantined delivery for good; its bytes stay, it asks for nobody any more."""
+        batch = history.batch(self.db, batch_id)
+        owner = history.monitor_by_id(self.db, batch.monitor_id)
+        if batch.state != "quarantined" and not batch.learnable:
+            text = f"{batch.name}: a person leaves its labels aside. {note}".strip()
+            event = self.desk.event(owner, "discard", text, batch_id=batch_id, author=author)
+            self.store.trusted(batch_id, False, f"{dossier.DISCARDED} {batch.reason}", event)
+            return history.batch(self.db, batch_id)
         batch = self._quarantined(batch_id)
-        owner = self.monitor_by_id(batch.monitor_id)
         message = f"{batch.name} is left in quarantine for good. {note}".strip()
         event = self.desk.event(owner, "discard", message, batch_id=batch_id, author=author)
-        self.store.quarantined(replace(batch, reason=f"{route.DISCARDED} {batch.reason}"), event)
+        self.store.quarantined(replace(batch, reason=f"{dossier.DISCARDED} {batch.reason}"), event)
         return history.batch(self.db, batch_id)
 
     def _quarantined(self, batch_id: int) -> Batch:
@@ -212,7 +224,7 @@ class Service(Views):
     def rollback(self, monitor: str, note: str = "", author: str = "page") -> int:
         """Bring back the champion before this one; returns its number. Takes effect for the very next prediction."""
         owner = self.the_monitor(monitor)
-        before = route.predecessor(self.db, owner)
+        before = dossier.predecessor(self.db, owner)
         if before is None:
             raise Conflict("There is no earlier champion to go back to.")
         self._crown(owner, before.id, "rollback", f"A person rolled back to v{before.number}.", note, author)
@@ -222,7 +234,7 @@ class Service(Views):
         self.desk.model(version_id)  # raises before anything changes if its bytes are not whole
         text = f"{reason} {note}".strip()
         decision = self._decision(owner, action, text, author, challenger_id=version_id)
-        health = route.health_of(self.desk, owner, without_held=version_id)
+        health = dossier.state_of(self.desk, owner, without_held=version_id, answered=True)
         event = self.desk.event(owner, action, text, author=author, details={"version": version_id})
         self.store.crowned(version_id, decision, health, event)
         self._send(owner, action, text)
@@ -235,7 +247,7 @@ class Service(Views):
             raise Conflict(f"v{number} is {version.state}, not held.")
         text = f"A person refused v{number}. {note}".strip()
         decision = self._decision(owner, "reject", text, author, challenger_id=version.id)
-        health = route.health_of(self.desk, owner, without_held=version.id)
+        health = dossier.state_of(self.desk, owner, without_held=version.id)
         self.store.refused(version.id, decision, health, self.desk.event(owner, "reject", text, author=author))
 
     def pin(self, monitor: str, number: int, pinned: bool, author: str = "page") -> None:
@@ -289,17 +301,18 @@ class Service(Views):
         """Make a monitor from a table: kinds inferred, reference profiled, first version trained."""
         if any(monitor.name == name for monitor in history.monitors(self.db)):
             raise Conflict(f"A monitor named {name!r} is already there. Choose another name.")
-        chosen = changed(Settings(), settings or {})
-        monitor = route.found(
-            self.desk, name, filename, data, target, id_column=id_column, time_column=time_column, features=features,
-            kinds=kinds or {}, task=task, estimator=estimator, settings=chosen, author=author, demo=demo,
+        wish = found.Wish(
+            name=name, filename=filename, target=target, id_column=id_column, time_column=time_column,
+            features=features, kinds=kinds, task=task, estimator=estimator,
+            settings=changed(Settings(), settings or {}), author=author, demo=demo,
         )  # fmt: skip
+        monitor = found.found(self.desk, wish, data)
         (self.inbox / name).mkdir(exist_ok=True)
         return monitor
 
     def describe(self, filename: str, data: bytes) -> dict[str, Any]:
         """What a table looks like before a monitor is made of it."""
-        return route.describe(filename, data, Settings().read)
+        return found.describe(filename, data, Settings().read)
 
     def change_settings(
         self, monitor: str, assignments: dict[str, Any], note: str = "", author: str = "page"
@@ -319,8 +332,7 @@ class Service(Views):
         event = self.desk.event(owner, "settings", f"{text} {note}".strip(), author=author, details=assignments)
         settings_id = self.store.change_settings(row, event)
         if (after.drift, after.features, after.faults) != (before.drift, before.features, before.faults):
-            reports, references = route.rescore(self.desk, owner, after)
-            self.store.rescored(reports, references, settings_id, now)
+            self.store.rescored(route.rescored(self.desk, owner, after), settings_id, now)
         return after
 
     def forget(self, monitor: str, batch_id: int | None, keys: list[str], author: str = "command") -> str:

@@ -147,6 +147,12 @@ def quarantined(db: Database, monitor_id: int | None = None) -> list[Batch]:
     return _records(db, Batch, query, [monitor_id, monitor_id])
 
 
+def doubtful(db: Database, monitor_id: int) -> list[Batch]:
+    """Scored batches that are not to be learned from, newest first: their labels are doubted."""
+    query = "SELECT * FROM batches WHERE monitor_id = ? AND NOT learnable AND state <> 'quarantined' ORDER BY id DESC"
+    return _records(db, Batch, query, [monitor_id])
+
+
 def rows_of(db: Database, batch_id: int, limit: int | None = None) -> list[dict[str, Any]]:
     """Rows of a batch in file order: key, data (dictionary), label, prediction, probabilities."""
     query = "SELECT key, data, label, prediction, probabilities FROM rows WHERE batch_id = ? ORDER BY position LIMIT ?"
@@ -189,6 +195,89 @@ class Rows:
     labels: tuple[Any, ...]
     predictions: tuple[Any, ...]
     probabilities: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One scored batch as decisions see it, with the newest word on its deciding metric."""
+
+    batch: int
+    rows: int
+    labelled: int
+    verdict: str
+    score: float
+    faults: str  # JSON
+    p_value: float
+    drifted: tuple[tuple[str, float, float, float, str], ...]  # name, score, p-value, effect, explanation; worst first
+    version: int | None
+    learnable: bool
+    received_at: int
+    measured: str | None  # JSON of a Metric
+    measured_version: int | None
+    estimated: str | None
+
+
+def standings(db: Database, monitor_id: int, metric: str, last: int, also: int | None = None) -> list[Standing]:
+    """The newest scored batches that are not quarantined (but for ``also``, the one being decided), in order."""
+    query = """
+        WITH chosen AS (
+            SELECT b.*, r.verdict, r.score, r.p_value, r.faults FROM batches b JOIN reports r ON r.batch_id = b.id
+            WHERE b.monitor_id = :monitor AND b.kind = 'rows' AND (b.state <> 'quarantined' OR b.id = :also)
+            ORDER BY b.id DESC LIMIT :last),
+        newest AS (
+            SELECT p.batch_id, p.basis, p.version_id, json_extract(p.metrics, :path) AS metric FROM performance p
+            JOIN chosen ON chosen.id = p.batch_id
+            WHERE p.id IN (SELECT max(q.id) FROM performance q JOIN chosen ON chosen.id = q.batch_id
+                GROUP BY q.batch_id, q.basis))
+        SELECT c.id, c.rows, c.labelled, c.verdict, c.score, c.faults, c.version_id, c.learnable, c.received_at,
+            m.metric, m.version_id, e.metric,
+            (SELECT json_group_array(json_array(name, score, p_value, effect, explanation)) FROM
+                (SELECT * FROM scores s WHERE s.batch_id = c.id AND s.drift ORDER BY s.score DESC)), c.p_value
+        FROM chosen c LEFT JOIN newest m ON m.batch_id = c.id AND m.basis = 'measured'
+        LEFT JOIN newest e ON e.batch_id = c.id AND e.basis = 'estimated' ORDER BY c.id"""
+    arguments = {"monitor": monitor_id, "path": f'$."{metric}"', "last": last, "also": also}
+    return [
+        Standing(
+            batch=row[0],
+            rows=row[1],
+            labelled=row[2],
+            verdict=row[3],
+            score=row[4],
+            faults=row[5],
+            p_value=row[13],
+            drifted=tuple(tuple(item) for item in orjson.loads(row[12])),
+            version=row[6],
+            learnable=bool(row[7]),
+            received_at=row[8],
+            measured=row[9],
+            measured_version=row[10],
+            estimated=row[11],
+        )
+        for row in db.conn.execute(query, arguments)
+    ]
+
+
+def learnable_rows(db: Database, monitor_id: int, after: int = 0) -> int:
+    """Labelled rows that may be learned from, in batches that came after one."""
+    query = (
+        "SELECT coalesce(sum(labelled), 0) FROM batches WHERE monitor_id = ? AND learnable AND kind <> 'labels' "
+        "AND id > ?"
+    )
+    return int(db.conn.execute(query, [monitor_id, after]).fetchone()[0])
+
+
+def count_batches(db: Database, monitor_id: int) -> int:
+    """Scored batches of rows."""
+    query = (
+        "SELECT count(*) FROM batches b JOIN reports r ON r.batch_id = b.id WHERE b.monitor_id = ? AND b.kind = 'rows'"
+    )
+    return int(db.conn.execute(query, [monitor_id]).fetchone()[0])
+
+
+def labelled_since(db: Database, monitor_id: int, batch_id: int) -> int:
+    """Labelled rows in a batch and those after it."""
+    query = "SELECT coalesce(sum(labelled), 0) FROM batches WHERE monitor_id = ? AND kind = 'rows' AND id >= ?"
+    return int(db.conn.execute(query, [monitor_id, batch_id]).fetchone()[0])
 
 
 def batches_of_delivery(db: Database, delivery_id: int) -> list[int]:
@@ -316,6 +405,12 @@ def reference_of(db: Database, batch_id: int) -> int:
     if cell is None:
         raise Missing(f"Batch #{batch_id} has no drift report.")
     return int(cell[0])
+
+
+def references_used(db: Database, batch_ids: Sequence[int]) -> dict[int, int]:
+    """For scored batches, the version whose training data each was compared with."""
+    query = "SELECT batch_id, reference_id FROM reports WHERE batch_id IN (SELECT value FROM json_each(?))"
+    return dict(db.conn.execute(query, [codec.to_json(list(batch_ids))]).fetchall())
 
 
 def profile_parts(db: Database, batch_id: int, feature: str | None = None) -> tuple[int, dict[str, bytes]]:

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from storage import codec, writes
 from storage.errors import Conflict, Unhealthy
 from storage.hold import Hold
 from storage.records import (
+    Action,
     Batch,
     Decision,
     DriftReport,
@@ -49,6 +50,18 @@ _PRAGMAS = (
     "secure_delete=ON",
     "journal_size_limit=67108864",
 )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of a training."""
+
+    verdict: Action
+    version: Version | None = None  # new, not yet stored
+    reference: tuple[int, Mapping[str, bytes]] | None = None  # rows and profile of what it was trained on
+    recalled: int | None = None  # an earlier version that won
+    suspect: Mapping[int, str] = field(default_factory=dict)  # batches not to be learned from until a person says so
+    progress: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Store:
@@ -229,12 +242,15 @@ class Store:
         reference_id: int,
         settings_id: int,
         now: int,
+        performance: Sequence[Performance] = (),
     ) -> None:
-        """Profile, drift report and predictions of a batch of rows."""
+        """Profile, drift report, predictions and estimated performance of a batch of rows."""
         with self._transaction("scored") as db:
             writes.insert_parts(db, batch.id, parts)
             writes.insert_report(db, batch.id, report, reference_id, settings_id, now)
             writes.insert_predictions(db, batch.id, predictions)
+            for item in performance:
+                writes.insert(db, "performance", item)
             writes.update_batch(db, replace(batch, state="scored"))
 
     def labels_applied(self, batch: Batch) -> list[int]:
@@ -261,7 +277,10 @@ class Store:
         events: Sequence[Event],
         training: Training | None = None,
     ) -> int:
-        """What the batch means: revised performance, episodes, the decision, and a training if one is due."""
+        """What the batch means: revised performance, episodes, the decision, and a training if one is due.
+
+        A decision to roll back names the version that comes back as its challenger.
+        """
         with self._transaction("decided") as db:
             for item in performance:
                 writes.insert(db, "performance", item)
@@ -269,6 +288,8 @@ class Store:
             decision_id = writes.insert(db, "decisions", decision)
             if training is not None:
                 writes.insert(db, "trainings", training)
+            if decision.action == "rollback" and decision.challenger_id is not None:
+                writes.crown(db, batch.monitor_id, decision.challenger_id, "rolled_back")
             writes.set_health(db, batch.monitor_id, health, decision.created_at)
             for event in events:
                 writes.insert(db, "events", event)
@@ -295,13 +316,11 @@ class Store:
             writes.update_batch(db, replace(batch, attempts=0, done_at=None))
             writes.insert(db, "events", event)
 
-    def rescored(
-        self, reports: Iterable[tuple[int, DriftReport]], reference_ids: Mapping[int, int], settings_id: int, now: int
-    ) -> None:
-        """New reports of stored profiles, after a threshold changed."""
+    def rescored(self, reports: Iterable[tuple[int, int, DriftReport]], settings_id: int, now: int) -> None:
+        """New reports of stored profiles, after a threshold changed: (batch, reference, report)."""
         with self._transaction("rescored") as db:
-            for batch_id, report in reports:
-                writes.insert_report(db, batch_id, report, reference_ids[batch_id], settings_id, now)
+            for batch_id, reference_id, report in reports:
+                writes.insert_report(db, batch_id, report, reference_id, settings_id, now)
 
     # --- learning --------------------------------------------------------------------------------------------------
 
@@ -334,22 +353,29 @@ class Store:
         decision: Decision,
         health: tuple[Health, str],
         events: Sequence[Event],
-        version: Version | None = None,
-        reference: tuple[int, Mapping[str, bytes]] | None = None,
-        promote: bool = False,
+        result: Judged,
     ) -> int | None:
-        """The end of a training: the version with its reference, the champion, the decision and the batch's state."""
+        """The end of a training: the version with its reference, the champion, the decision and the batch's state.
+
+        Returns
+        -------
+        int or None
+            The version that came of it, new or recalled.
+        """
         with self._transaction("judged") as db:
-            version_id = None
-            if version is not None:
-                version_id = self._insert_version(db, version, reference)
-                if promote:
-                    writes.crown(db, version.monitor_id, version_id)
+            version_id = result.recalled
+            if result.version is not None:
+                version_id = self._insert_version(db, result.version, result.reference)
+            if result.verdict == "promote" and version_id is not None:
+                writes.crown(db, training.monitor_id, version_id)
             writes.insert(db, "decisions", replace(decision, challenger_id=version_id))
-            state = "failed" if decision.action == "fail" else "judged"
+            state = "failed" if result.verdict == "fail" else "judged"
             db.execute(
-                "UPDATE trainings SET state = ?, ended_at = ? WHERE id = ?", [state, decision.created_at, training.id]
+                "UPDATE trainings SET state = ?, ended_at = ?, progress = ? WHERE id = ?",
+                [state, decision.created_at, codec.to_json(result.progress), training.id],
             )
+            for batch_id, doubt in result.suspect.items():
+                db.execute("UPDATE batches SET learnable = 0, reason = ? WHERE id = ?", [doubt, batch_id])
             if training.batch_id is not None:
                 db.execute("UPDATE batches SET state = 'judged', attempts = 0 WHERE id = ?", [training.batch_id])
             writes.set_health(db, training.monitor_id, health, decision.created_at)
@@ -372,6 +398,12 @@ class Store:
             db.execute("UPDATE versions SET state = 'rejected' WHERE id = ?", [version_id])
             writes.insert(db, "decisions", decision)
             writes.set_health(db, decision.monitor_id, health, event.created_at)
+            writes.insert(db, "events", event)
+
+    def trusted(self, batch_id: int, learnable: bool, reason: str, event: Event) -> None:
+        """A person's word on doubtful labels: learn from the batch, or never."""
+        with self._transaction("trusted") as db:
+            db.execute("UPDATE batches SET learnable = ?, reason = ? WHERE id = ?", [int(learnable), reason, batch_id])
             writes.insert(db, "events", event)
 
     def pinned(self, version_id: int, pinned: bool, event: Event) -> None:

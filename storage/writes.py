@@ -32,7 +32,7 @@ def update_batch(db: Database, batch: Batch) -> None:
 
 def clear(db: Database, batch_id: int) -> None:
     """Outputs of an earlier attempt, so that a step may run again."""
-    for table in ("scores", "reports", "profiles", "rows"):
+    for table in ("scores", "reports", "profiles", "rows", "performance"):
         db.execute(f"DELETE FROM {table} WHERE batch_id = ?", [batch_id])
     db.execute("DELETE FROM labels WHERE delivery_id = ?", [batch_id])
 

@@ -15,7 +15,7 @@ from storage import codec, history, records, schema
 from storage.errors import Conflict, Missing, Refused, Unhealthy
 from storage.records import Batch, Decision, DriftReport, Event, Feature, FeatureDrift, Metric, Monitor, Schema, Version
 from storage.settings import Settings, changed
-from storage.store import DATABASE, Store
+from storage.store import DATABASE, Judged, Store
 from storage.tables import to_table, to_texts
 from storage.vault import Vault
 
@@ -143,7 +143,8 @@ def test_there_is_always_exactly_one_champion(store, db, monitor):
     decision = Decision(0, 1, None, "promote", "person", "better", {}, monitor.champion, None, 1, "test", 2)
     number = store.add_training(training, decision, EVENT, ("learning", ""))
     training = dataclasses.replace(training, id=number)
-    second = store.judged(training, decision, ("healthy", ""), [], a_version(sha256="5" * 64), (2, {"x": b"r"}), True)
+    result = Judged("promote", a_version(sha256="5" * 64), (2, {"x": b"r"}))
+    second = store.judged(training, decision, ("healthy", ""), [], result)
     assert [version.state for version in history.versions(db, 1)] == ["retired", "champion"]
     back = dataclasses.replace(decision, action="rollback", challenger_id=monitor.champion)
     store.crowned(monitor.champion, back, ("healthy", ""), EVENT)

@@ -1,0 +1,396 @@
+"""The dossier a decision is made from: performance, episodes and the situation, gathered from what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from sqlite_utils import Database
+
+from pipeline import drift, health, models, performance
+from pipeline.decide import Choice, Point, Situation
+from pipeline.desk import Desk, Shelf
+from pipeline.retrain import Order, Rival
+from storage import history
+from storage.records import (
+    Batch,
+    DriftReport,
+    Episode,
+    Event,
+    Fault,
+    FeatureDrift,
+    Health,
+    LabelledRows,
+    Metric,
+    Monitor,
+    Performance,
+    Training,
+    Version,
+)
+from storage.settings import Settings
+from storage.tables import to_table
+
+_LOOK_BACK = 200  # batches that a decision looks at
+DISCARDED = "Left for good."  # what the reason of a batch begins with once a person has set it aside
+_RECALLED = 3  # earlier champions that a contest judges again
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """What is known at the moment of a decision."""
+
+    situation: Situation
+    episodes: tuple[Episode, ...]  # those that began, changed or ended
+    began: tuple[Episode, ...]
+    ended: tuple[Episode, ...]
+
+    def events(self, desk: Desk, monitor: Monitor, batch: Batch) -> list[Event]:
+        """Lines for the ledger: an episode is told once when it begins and once when it ends."""
+        told = []
+        for episode in self.began:
+            told.append(desk.event(monitor, episode.kind, episode.summary, level="warning", batch_id=batch.id))
+        for episode in self.ended:
+            text = f"The {episode.kind} episode that began with batch #{episode.onset_batch} has ended."
+            told.append(desk.event(monitor, "episode_ended", text, batch_id=batch.id))
+        return told
+
+
+def metric_of(monitor: Monitor, settings: Settings) -> str:
+    """The name of the metric that decides."""
+    return performance.primary(monitor.schema, settings.retrain.metric).name
+
+
+def labelled_rows(shelf: Shelf, monitor: Monitor, batch_id: int) -> LabelledRows | None:
+    """The rows of a batch that have a label, with what was predicted for them; None if there are none."""
+    rows = history.row_texts(shelf.db, batch_id, labelled=True)
+    if not rows.data:
+        return None
+    table = to_table(rows.data, monitor.schema.watched)
+    kind = pa.string() if monitor.schema.task == "classification" else pa.float64()
+    table = table.append_column(monitor.schema.target, pa.array(rows.labels, kind))
+    predictions = np.array(rows.predictions) if rows.predictions[0] is not None else None
+    chances = None
+    if rows.probabilities[0] is not None:
+        chances = np.array(orjson.loads("[" + ",".join(rows.probabilities) + "]"), dtype=np.float64)
+    return LabelledRows(batch_id, table, predictions, chances, tuple(key or "" for key in rows.keys))
+
+
+def measured(
+    desk: Desk, monitor: Monitor, settings: Settings, batch_ids: Sequence[int], cause: Batch
+) -> list[Performance]:
+    """Performance of the batches whose labels are new or corrected, by the version that predicted each."""
+    found = []
+    for batch_id in batch_ids:
+        batch = history.batch(desk.db, batch_id)
+        if batch.kind != "rows" or batch.version_id is None:
+            continue
+        rows = labelled_rows(desk, monitor, batch_id)
+        if rows is None or rows.predictions is None:
+            continue
+        labels = models.target(rows.table, monitor.schema)
+        metrics, details = performance.measure(
+            labels, rows.predictions, rows.probabilities, monitor.schema, settings.retrain.metric
+        )
+        found.append(
+            Performance(
+                0, batch_id, batch.version_id, "measured", metrics, details["primary"], len(labels), batch.rows,
+                {**details, "labels_from": cause.id}, desk.now(),
+            )
+        )  # fmt: skip
+    return found
+
+
+def estimated(
+    desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, said: models.Predictions
+) -> list[Performance]:
+    """What the champion's own confidence says of its performance on a batch, before labels come."""
+    version = history.version(desk.db, monitor.champion)
+    metrics = performance.estimate(
+        said.values, said.probabilities, version.details.get("calibration") or {}, monitor.schema, said.losses
+    )
+    if not metrics:
+        return []
+    first = metric_of(monitor, settings)
+    return [Performance(0, batch.id, version.id, "estimated", metrics, first, 0, len(said.values), {}, desk.now())]
+
+
+def situation(desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, fresh: Sequence[Performance]) -> Dossier:
+    """All that a decision after this batch looks at; ``fresh`` is performance that is not stored yet."""
+    metric = metric_of(monitor, settings)
+    points = _points(desk, monitor, metric, batch, fresh)
+    arrivals = [standing.received_at for standing, _ in points]
+    versions = history.versions(desk.db, monitor.id)
+    champion = next(version for version in versions if version.id == monitor.champion)
+    trainings = [item for item in history.trainings(desk.db, monitor.id) if item.state in ("judged", "failed")]
+    fitted = [item for item in trainings if item.progress.get("fitted")]
+    reigns = history.reigns(desk.db, monitor.id)
+    promoted_at = reigns[-1].created_at if len(reigns) > 1 else None
+    since_promotion = None if promoted_at is None else sum(at > promoted_at for at in arrivals)
+    stored = history.episodes(desk.db, monitor.id)
+    episodes = _episodes(desk, monitor, settings, stored, points)
+    answered = max((item.batch_id or 0 for item in fitted), default=0)
+    current = Situation(
+        schema=monitor.schema,
+        points=tuple(point for _, point in points),
+        champion_id=monitor.champion,
+        expected=champion.metrics.get(metric),
+        champion_rows=champion.rows,
+        doubling=champion.details.get("doubling"),
+        new_rows=history.learnable_rows(desk.db, monitor.id, after=max(champion.trained_on)),
+        since_training=sum(at > fitted[0].created_at for at in arrivals) if fitted else None,
+        since_promotion=since_promotion,
+        trainings=_recent(fitted, arrivals),
+        batches=history.count_batches(desk.db, monitor.id),
+        rejections=_in_a_row(fitted, lambda item: item.progress.get("verdict") == "reject"),
+        failures=_in_a_row(trainings, lambda item: item.state == "failed"),
+        onset=_unanswered(episodes, answered),
+        retired=any(version.state == "retired" for version in versions),
+        held=any(version.state == "held" for version in versions) or bool(waiting(desk, monitor.id)),
+        rival=_rival(desk, monitor, settings, champion, reigns, since_promotion),
+    )
+    before = {(item.kind, item.found_batch): item for item in stored}
+    moved = [item for item in episodes if before.get((item.kind, item.found_batch)) != item]
+    began = tuple(item for item in moved if (item.kind, item.found_batch) not in before)
+    ended = tuple(item for item in moved if item.end_batch is not None and item not in began)
+    return Dossier(current, tuple(moved), began, ended)
+
+
+def imagined(shelf: Shelf, monitor: Monitor, settings: Settings, report: DriftReport) -> Situation:
+    """The situation as it would be after a batch that is not stored."""
+    now = situation(shelf, monitor, settings, None, ()).situation
+    point = Point(0, report.rows, report.verdict, report.score, report.faults, report.drifted)
+    onset = now.onset if now.onset is not None else 0 if report.drift else None
+    return replace(now, points=(*now.points, point), onset=onset, batches=now.batches + 1)
+
+
+def _unanswered(episodes: Sequence[Episode], answered: int) -> int | None:
+    """Onset of the drift episode that lasts and that no training has answered."""
+    lasting = [e for e in episodes if e.kind == "drift" and e.end_batch is None and e.found_batch > answered]
+    return lasting[-1].onset_batch if lasting else None
+
+
+def _episodes(
+    desk: Shelf,
+    monitor: Monitor,
+    settings: Settings,
+    stored: Sequence[Episode],
+    points: Sequence[tuple[history.Standing, Point]],
+) -> list[Episode]:
+    """The episodes over the newest batches, told with the ids they are stored under."""
+    reports = [(standing.batch, _light(standing)) for standing, _ in points]
+    known = {(item.kind, item.found_batch): item for item in stored}
+    found = []
+    for item in drift.episodes(reports, settings):
+        before = known.get((item.kind, item.found_batch))
+        found.append(replace(item, id=before.id if before else 0, monitor_id=monitor.id))
+    return found
+
+
+def _light(standing: history.Standing) -> DriftReport:
+    """A stored report without the features that stood still."""
+    features = tuple(
+        FeatureDrift(name, "numeric", score, p_value, True, "drift", effect, {}, 0.0, 0.0, (), "", explanation)
+        for name, score, p_value, effect, explanation in standing.drifted
+    )
+    return DriftReport(
+        standing.rows, standing.verdict, standing.score, standing.p_value, features, faults=_faults(standing.faults)
+    )
+
+
+def _points(
+    desk: Shelf, monitor: Monitor, metric: str, batch: Batch | None, fresh: Sequence[Performance]
+) -> list[tuple[history.Standing, Point]]:
+    """The newest batches as decisions see them; only the batch being decided brings its faults."""
+    newest = {item.batch_id: item for item in fresh if metric in item.metrics}
+    decided = batch.id if batch else None
+    points = []
+    for standing in history.standings(desk.db, monitor.id, metric, _LOOK_BACK, decided):
+        said = newest.get(standing.batch)
+        seen = said.metrics[metric] if said else _metric(standing.measured)
+        point = Point(
+            batch_id=standing.batch,
+            rows=standing.rows,
+            verdict=standing.verdict,
+            score=standing.score,
+            faults=_faults(standing.faults) if standing.batch == decided else (),
+            drifted=tuple(item[0] for item in standing.drifted),
+            measured=seen,
+            estimated=_metric(standing.estimated),
+            version_id=said.version_id if said else standing.measured_version or standing.version,
+        )
+        points.append((standing, point))
+    return points
+
+
+def _metric(text: str | None) -> Metric | None:
+    return Metric(**orjson.loads(text)) if text else None
+
+
+def _faults(text: str) -> tuple[Fault, ...]:
+    return tuple(Fault(**item) for item in orjson.loads(text))
+
+
+def _recent(fitted: Sequence, arrivals: Sequence[int]) -> int:
+    """Trainings within the newest 100 batches."""
+    horizon = arrivals[-100] if len(arrivals) >= 100 else 0
+    return sum(item.created_at >= horizon for item in fitted)
+
+
+def _in_a_row(items: Sequence[Training], wanted: Callable[[Training], bool]) -> int:
+    """How many of the newest in a row are as wanted; ``items`` are newest first."""
+    return next((at for at, item in enumerate(items) if not wanted(item)), len(items))
+
+
+def _rival(
+    desk: Shelf,
+    monitor: Monitor,
+    settings: Settings,
+    champion: Version,
+    reigns: Sequence,
+    since_promotion: int | None,
+) -> performance.Paired | None:
+    """A new champion beside its predecessor, on the labelled rows that came since it was promoted."""
+    if since_promotion is None or since_promotion > settings.retrain.watch or reigns[-1].action == "rollback":
+        return None
+    before = reigns[-1].version_id
+    if before is None:
+        return None
+    taught = set(champion.trained_on)
+    fresh = [
+        batch.id
+        for batch in history.batches(desk.db, monitor.id, last=_LOOK_BACK)
+        if batch.version_id == champion.id and batch.labelled and batch.learnable and batch.id not in taught
+    ]
+    parts = [part for batch_id in fresh if (part := labelled_rows(desk, monitor, batch_id)) is not None]
+    if not parts:
+        return None
+    return compare_on(desk, monitor, settings, before, champion.id, parts)
+
+
+def compare_on(
+    shelf: Shelf, monitor: Monitor, settings: Settings, a: int, b: int, parts: Sequence[LabelledRows]
+) -> performance.Paired:
+    """Two versions on the same labelled rows."""
+    table = pa.concat_tables([part.table for part in parts])
+    labels = models.target(table, monitor.schema)
+    first, second = (models.predict(shelf.model(version), table) for version in (a, b))
+    return performance.compare(
+        labels,
+        (first.values, first.probabilities),
+        (second.values, second.probabilities),
+        monitor.schema,
+        settings.retrain.metric,
+        settings.retrain.confidence,
+    )
+
+
+def waiting(shelf: Shelf, monitor_id: int) -> list[Batch]:
+    """Batches whose labels are doubted and of which a person has said nothing yet."""
+    return [batch for batch in history.doubtful(shelf.db, monitor_id) if not batch.reason.startswith(DISCARDED)]
+
+
+def predecessor(db: Database, monitor: Monitor) -> Version | None:
+    """The champion before this one; rolling back twice goes back two, not to and fro."""
+    line: list[int] = []
+    for decision in history.reigns(db, monitor.id):
+        if decision.action == "rollback" and decision.challenger_id in line:
+            del line[line.index(decision.challenger_id) + 1 :]
+        else:
+            line.append(decision.challenger_id)
+    return history.version(db, line[-2]) if len(line) > 1 else None
+
+
+def performance_episode(shelf: Shelf, monitor: Monitor, batch: Batch, choice: Choice) -> list[Episode]:
+    """A measured loss as an episode: begun, going on, or ended."""
+    lasting = [item for item in history.episodes(shelf.db, monitor.id, open_only=True) if item.kind == "performance"]
+    lost = "performance" in choice.details.get("fired", ())
+    if lost and not lasting:
+        onset = choice.change_at if choice.change_at is not None else batch.id
+        return [Episode(0, monitor.id, "performance", onset, batch.id, None, (), choice.reason)]
+    if not lost and choice.action != "quarantine":
+        return [replace(item, end_batch=batch.id) for item in lasting]
+    return []
+
+
+def state_of(
+    desk: Shelf,
+    monitor: Monitor,
+    *,
+    episodes: Sequence[Episode] = (),
+    training: str | None = None,
+    without_training: int | None = None,
+    fault: str | None = None,
+    without_held: int | None = None,
+    holds: str | None = None,
+    stuck: str | None = None,
+    answered: bool = False,
+) -> tuple[Health, str]:
+    """The health of a monitor after what is about to be stored.
+
+    ``episodes`` replace their stored forms; ``answered``: a new champion makes the lasting ones history.
+    """
+    current = {(item.kind, item.found_batch): item for item in history.episodes(desk.db, monitor.id)}
+    current |= {(item.kind, item.found_batch): item for item in episodes}
+    lasting = [] if answered else [item for item in current.values() if item.end_batch is None]
+    open_trainings = history.trainings(desk.db, monitor.id, open_only=True)
+    asked = [item.reason for item in open_trainings if item.id != without_training]
+    versions = history.versions(desk.db, monitor.id)
+    held = [f"v{version.number}" for version in versions if version.state == "held" and version.id != without_held]
+    held += [f"the labels of {batch.name}" for batch in waiting(desk, monitor.id)]
+    drift_began = max((item.found_batch for item in lasting if item.kind == "drift"), default=None)
+    return health.judge(
+        health.Open(
+            batches=history.count_batches(desk.db, monitor.id),
+            held=held + ([holds] if holds else []),
+            training=training or (asked[0] if asked else None),
+            fault=fault,
+            episodes=lasting,
+            harm_known=drift_began is not None and history.labelled_since(desk.db, monitor.id, drift_began) > 0,
+            stuck=stuck,
+        )
+    )
+
+
+def order(desk: Shelf, monitor: Monitor, settings: Settings, training: Training) -> Order:
+    """Everything a contest may look at."""
+    asked = next(
+        (d for d in history.decisions(desk.db, monitor.id, batch_id=training.batch_id) if d.action == "train"), None
+    )
+    details = asked.details if asked and training.batch_id is not None else {}
+    batches = history.batches(desk.db, monitor.id, ("reference", "rows"))
+    reference = labelled_rows(desk, monitor, batches[0].id)
+    parts = [
+        labelled_rows(desk, monitor, b.id) for b in batches[1:] if b.learnable and b.labelled and b.state != "received"
+    ]
+    versions = history.versions(desk.db, monitor.id)
+    champion = next(version for version in versions if version.id == monitor.champion)
+    retired = [version for version in reversed(versions) if version.state == "retired"][:_RECALLED]
+    return Order(
+        schema=monitor.schema,
+        estimator=monitor.estimator,
+        settings=settings,
+        seed=champion.seed,
+        reference=reference,
+        batches=tuple(part for part in parts if part is not None),
+        champion=_rival_of(desk, champion),
+        retired=tuple(_rival_of(desk, version) for version in retired),
+        trigger=training.trigger,
+        reason=training.reason,
+        change_at=details.get("change_at"),
+        fit=details.get("fit", True),
+    )
+
+
+def _rival_of(desk: Shelf, version: Version) -> Rival:
+    return Rival(
+        version_id=version.id,
+        model=desk.vault.get("models", version.sha256),
+        trained_on=version.trained_on,
+        recipe=version.recipe,
+        rows=version.rows,
+        metrics=version.metrics,
+        details=version.details,
+    )

@@ -1,0 +1,312 @@
+"""What a person may ask: distributions, comparisons, previews, predictions. Nothing here writes.
+
+Any process may ask, whoever holds the data folder: ``reading`` opens the shelf alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlite_utils import Database
+
+from pipeline import compare, dossier, drift, models, read, route, write
+from pipeline.decide import decide
+from pipeline.desk import Shelf
+from pipeline.profile import Profile, distribution, summary
+from storage import history
+from storage.errors import Missing, Refused
+from storage.records import Batch, Comparison, Distribution, Monitor, Preview
+from storage.settings import Settings, changed
+from storage.store import DATABASE
+
+_SAMPLE = 20  # rows of a preview
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[Views]:
+    """The answers of a data folder, without holding it.
+
+    Raises
+    ------
+    Missing
+        If there is no data there.
+    """
+    if not (folder / DATABASE).exists():
+        raise Missing(f"There is no data at {folder}. Start with: run.py init NAME --reference FILE --target COL")
+    shelf = Shelf(folder)
+    try:
+        yield Views(shelf)
+    finally:
+        shelf.close()
+
+
+class Views:
+    """Answers over a shelf.
+
+    Parameters
+    ----------
+    desk : Shelf
+        Where to look.
+    """
+
+    def __init__(self, desk: Shelf) -> None:
+        self.desk = desk
+
+    @property
+    def db(self) -> Database:
+        """This thread's connection for reading."""
+        return self.desk.db
+
+    # --- monitors --------------------------------------------------------------------------------------------------
+
+    def the_monitor(self, name: str | None) -> Monitor:
+        """The monitor of a name, or the only one if no name is given."""
+        if name is not None:
+            return history.monitor(self.db, name)
+        found = history.monitors(self.db)
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(monitor.name for monitor in found) or "none yet"
+        raise Refused(f"Say which monitor with --monitor NAME. Monitors here: {names}.")
+
+    def monitor_names(self) -> list[str]:
+        """Names of all monitors."""
+        return [monitor.name for monitor in history.monitors(self.db)]
+
+    def settings(self, monitor_id: int) -> Settings:
+        """The settings in force."""
+        return history.settings_in_force(self.db, monitor_id)
+
+    def status(self, name: str | None = None) -> list[dict[str, Any]]:
+        """One plain line a monitor: can it be trusted, and why."""
+        found = history.monitors(self.db) if name is None else [history.monitor(self.db, name)]
+        return [self._status(monitor) for monitor in found]
+
+    def _status(self, monitor: Monitor) -> dict[str, Any]:
+        batches = history.batches(self.db, monitor.id)
+        decisions = history.decisions(self.db, monitor.id, last=1)
+        newest = history.timeline(self.db, monitor.id, last=1)
+        return {
+            "monitor": monitor.name,
+            "health": monitor.health,
+            "reason": monitor.health_reason,
+            "since": monitor.health_since,
+            "version": history.version(self.db, monitor.champion).number if monitor.champion else None,
+            "batches": len(batches),
+            "rows": sum(batch.rows for batch in batches),
+            "last_batch": batches[-1].name if batches else None,
+            "score": float(newest.score[-1]) if len(newest.score) else None,
+            "verdict": newest.verdict[-1] if newest.verdict else None,
+            "quarantined": len(self._waiting(monitor.id)),
+            "decision": decisions[0].action if decisions else None,
+            "decision_reason": decisions[0].reason if decisions else "",
+        }
+
+    def version_lines(self, name: str) -> list[dict[str, Any]]:
+        """One plain line a version."""
+        monitor = self.the_monitor(name)
+        metric = dossier.metric_of(monitor, self.settings(monitor.id))
+        return [
+            {
+                "version": version.number,
+                "state": version.state,
+                "recipe": version.recipe,
+                "rows": version.rows,
+                "metric": metric,
+                "value": version.metrics[metric].value if metric in version.metrics else None,
+                "reason": version.reason,
+                "created_at": version.created_at,
+                "sha256": version.sha256,
+            }
+            for version in history.versions(self.db, monitor.id)
+        ]
+
+    def export(self, name: str) -> Iterator[dict[str, Any]]:
+        """Everything known of a monitor but its rows: settings, batches, reports, decisions, versions, events."""
+        monitor = self.the_monitor(name)
+        yield {"kind": "monitor", "value": monitor}
+        for row in history.settings_history(self.db, monitor.id):
+            yield {"kind": "settings", "value": row}
+        batches = history.batches(self.db, monitor.id, ("reference", "rows", "labels"))
+        for batch in batches:
+            yield {"kind": "batch", "value": batch}
+        for batch_id, report in history.reports(self.db, [batch.id for batch in batches]):
+            yield {"kind": "report", "batch": batch_id, "value": report}
+        for kind, question in (
+            ("performance", history.performance), ("version", history.versions), ("decision", history.decisions),
+            ("episode", history.episodes), ("truth", history.truths),
+        ):  # fmt: skip
+            for value in question(self.db, monitor.id):
+                yield {"kind": kind, "value": value}
+        for event in history.events(self.db, monitor.id, last=-1):
+            yield {"kind": "event", "value": event}
+
+    def needs_person(self) -> list[dict[str, Any]]:
+        """What waits for a person, newest first: held versions, quarantined batches, failed jobs and trainings."""
+        waiting = []
+        for monitor in history.monitors(self.db):
+            for version in history.versions(self.db, monitor.id):
+                if version.state == "held":
+                    waiting.append(
+                        _need("held", monitor.name, version.reason, version.created_at, version=version.number)
+                    )
+            for batch in self._waiting(monitor.id):
+                waiting.append(_need("quarantined", monitor.name, batch.reason, batch.done_at, batch=batch))
+            for batch in dossier.waiting(self.desk, monitor.id):
+                waiting.append(_need("doubtful", monitor.name, batch.reason, batch.done_at, batch=batch))
+        for job in history.jobs(self.db):
+            if job.failures:
+                waiting.append(_need("failed_job", None, f"{job.name}: {job.error}", job.last_run, job=job.name))
+        return sorted(waiting, key=lambda need: -(need["since"] or 0))
+
+    def _waiting(self, monitor_id: int) -> list[Batch]:
+        found = history.quarantined(self.db, monitor_id)
+        return [batch for batch in found if not batch.reason.startswith(dossier.DISCARDED)]
+
+    # --- drift -----------------------------------------------------------------------------------------------------
+
+    def profile(self, monitor: Monitor, batch_id: int, feature: str | None = None) -> Profile:
+        """The stored profile of a batch, whole or of one feature."""
+        rows, parts = history.profile_parts(self.db, batch_id, feature)
+        return Profile.from_parts(self.desk.grid(monitor.grid), rows, parts)
+
+    def distribution(self, monitor: str, feature: str, batch_id: int, versus: str | int = "reference") -> Distribution:
+        """One feature in a batch and in its reference (or in another batch), over shared bins."""
+        owner = self.the_monitor(monitor)
+        if versus == "reference":
+            base = self.desk.reference(history.reference_of(self.db, batch_id))
+        else:
+            base = self.profile(owner, int(versus), feature)
+        return distribution(feature, base, self.profile(owner, batch_id, feature))
+
+    def quantiles(self, monitor: str, feature: str, last: int | None = None) -> list[dict[str, Any]]:
+        """One feature batch by batch: quantiles of numbers and dates, shares of levels."""
+        owner = self.the_monitor(monitor)
+        batches = {batch.id: batch for batch in history.batches(self.db, owner.id, last=last)}
+        grid = self.desk.grid(owner.grid)
+        lines = []
+        for batch_id, rows, parts in history.profile_parts_of(self.db, batches, feature):
+            batch = batches[batch_id]
+            figures = summary(feature, Profile.from_parts(grid, rows, parts))
+            lines.append({"batch": batch_id, "at": batch.ends_at or batch.received_at, **figures})
+        return lines
+
+    def band(self, monitor: str, rows: int) -> tuple[float, float]:
+        """Between which batch scores healthy batches of so many rows lie."""
+        owner = self.the_monitor(monitor)
+        return drift.healthy_band(self.desk.reference(owner.champion), rows, self.settings(owner.id))
+
+    def settings_effect(self, monitor: str, assignments: dict[str, Any], last: int = 1000) -> dict[str, int]:
+        """How many of the newest batches would have alarmed under other settings, from their stored profiles."""
+        owner = self.the_monitor(monitor)
+        after = changed(self.settings(owner.id), assignments)
+        batches = [batch.id for batch in history.batches(self.db, owner.id, last=last)]
+        before = sum(report.drift for _, report in history.reports(self.db, batches))
+        again = route.rescored(self.desk, owner, after, batches)
+        return {"alarms_before": before, "alarms_after": sum(r.drift for *_, r in again), "batches": len(again)}
+
+    # --- predictions -----------------------------------------------------------------------------------------------
+
+    def preview(self, monitor: str, name: str, data: bytes) -> Preview:
+        """What a file would do if it were ingested. Nothing is stored."""
+        owner = self.the_monitor(monitor)
+        settings = self.settings(owner.id)
+        checked = read.read_batch(data, name, owner.schema, settings.read)
+        known = history.batch_by_hash(self.db, owner.id, hashlib.sha256(data).hexdigest())
+        labelled = 0 if checked.target is None else len(checked.target) - checked.target.null_count
+        plain = Preview(
+            name=name, kind=checked.kind, rows=checked.rows, labelled=labelled,
+            columns=tuple((f.name, f.kind) for f in owner.schema.watched), sample=(), warnings=tuple(checked.warnings),
+            duplicate_of=known.id if known else None, report=None, action="keep", trigger="none",
+            reason="Labels for rows that came before.", predictions=(),
+        )  # fmt: skip
+        if checked.kind == "labels":
+            return plain
+        _, report, said = route.look(self.desk, owner, settings, checked.table)
+        choice = decide(dossier.imagined(self.desk, owner, settings, report), settings)
+        return replace(
+            plain,
+            sample=tuple(checked.table.slice(0, _SAMPLE).to_pylist()),
+            report=report,
+            action=choice.action,
+            trigger=choice.trigger,
+            reason=choice.reason,
+            predictions=tuple(_prediction_rows(owner, checked.keys, said, _SAMPLE)),
+        )
+
+    def predict(self, monitor: str, name: str, data: bytes) -> list[dict[str, Any]]:
+        """The champion's predictions for a file: id, prediction, one probability a class."""
+        owner = self.the_monitor(monitor)
+        checked = read.read_batch(data, name, owner.schema, self.settings(owner.id).read)
+        if checked.kind == "labels":
+            raise Refused("These are labels without features; there is nothing to predict.", file=name)
+        said = models.predict(self.desk.model(owner.champion), checked.table)
+        return _prediction_rows(owner, checked.keys, said)
+
+    def predict_csv(self, monitor: str, name: str, data: bytes) -> bytes:
+        """The same as CSV bytes, safe to open in a spreadsheet."""
+        return write.csv_of_rows(self.predict(monitor, name, data))
+
+    def predictions_csv(self, batch_id: int) -> bytes:
+        """The stored predictions of a batch as CSV bytes."""
+        batch = history.batch(self.db, batch_id)
+        owner = history.monitor_by_id(self.db, batch.monitor_id)
+        rows = history.row_texts(self.db, batch_id)
+        if batch.version_id is None:
+            raise Missing(f"Batch #{batch_id} has no predictions.")
+        lines = []
+        for key, label, value, chances in zip(
+            rows.keys, rows.labels, rows.predictions, rows.probabilities, strict=True
+        ):
+            line = {"id": key, "prediction": value, "label": label}
+            if chances:
+                line |= {f"p_{name}": p for name, p in zip(owner.schema.classes, orjson.loads(chances), strict=True)}
+            lines.append(line)
+        return write.csv_of_rows(lines)
+
+    def compare(self, monitor: str, a: int, b: int) -> Comparison:
+        """Two versions, by their numbers, on the newest labelled rows."""
+        owner = self.the_monitor(monitor)
+        one, other = (history.version_numbered(self.db, owner.id, number) for number in (a, b))
+        return compare.versions(self.desk, owner, self.settings(owner.id), one, other)
+
+    def model_bytes(self, version_id: int) -> bytes:
+        """The artefact of a version, checked against its hash."""
+        return self.desk.vault.get("models", history.version(self.db, version_id).sha256)
+
+
+def _prediction_rows(
+    monitor: Monitor, keys: Sequence[str] | None, said: models.Predictions, most: int | None = None
+) -> list[dict[str, Any]]:
+    """id, prediction, and one probability a class."""
+    lines = []
+    for at, value in enumerate(said.values[:most].tolist()):
+        line = {"id": keys[at] if keys else at + 1, "prediction": value}
+        if said.probabilities is not None:
+            line |= {
+                f"p_{n}": round(p, 6)
+                for n, p in zip(monitor.schema.classes, said.probabilities[at].tolist(), strict=True)
+            }
+        lines.append(line)
+    return lines
+
+
+def _need(kind: str, monitor: str | None, text: str, since: int | None, **more: Any) -> dict[str, Any]:
+    batch = more.get("batch")
+    return {
+        "kind": kind,
+        "monitor": monitor,
+        "text": text,
+        "since": since,
+        "batch_id": batch.id if batch else None,
+        "batch_name": batch.name if batch else None,
+        "acceptable": bool(batch and batch.version_id is not None),
+        "version_number": more.get("version"),
+        "job": more.get("job"),
+    }
