@@ -1,0 +1,379 @@
+"""What would this policy have done? A recorded stream replayed in memory through the same decisions and contests.
+
+Each batch is predicted by the champion of its moment before anything is learned from it (prequential). Labels come with
+their batch. Where a person would be asked, the recorded stream answers as a careful person would: a held challenger is
+confirmed when it also wins on the next batch, turned-round labels are accepted when the next batch says the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline import models, performance, retrain
+from pipeline.decide import Choice, Point, Situation, decide
+from pipeline.models import Model, Predictions
+from pipeline.retrain import Outcome, Rival
+from storage.errors import Refused
+from storage.records import DriftReport, LabelledRows, Metric, Schema
+from storage.settings import Settings
+
+POLICIES = ("auto", "never", "always", "window", "every:K")
+REFERENCE = 0  # batch id of the first training table
+MOST_RETIRED = 5  # earlier champions that stay candidates
+Score = Callable[[pa.Table, tuple[int, ...]], DriftReport | None]
+
+
+@dataclass
+class Replay:
+    """Where a replay stands."""
+
+    schema: Schema
+    settings: Settings
+    estimator: str
+    seed: int
+    reference: LabelledRows
+    champion: Rival
+    retired: list[Rival] = field(default_factory=list)
+    versions: int = 1
+    batches: list[LabelledRows] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    trained_at: list[int] = field(default_factory=list)  # batch ids
+    promoted_at: int | None = None
+    rejections: int = 0
+    onset: int | None = None
+    suspect: dict[int, str] = field(default_factory=dict)
+    accepted: set[int] = field(default_factory=set)
+    pending: Rival | None = None
+    train_seconds: float = 0.0
+    promotions: int = 0
+
+
+def check_policy(policy: str) -> tuple[str, int]:
+    """A policy's name and its number.
+
+    Raises
+    ------
+    Refused
+        If there is no such policy.
+    """
+    name, _, number = policy.partition(":")
+    if name in ("auto", "never", "always", "window") and not number:
+        return name, 1
+    if name == "every" and number.isdigit() and int(number) > 0:
+        return name, int(number)
+    raise Refused(
+        f"There is no policy {policy!r}.", remedy=f"Name one of {', '.join(POLICIES)} (every:5, for example)."
+    )
+
+
+def backtest(
+    table: pa.Table,
+    schema: Schema,
+    settings: Settings,
+    *,
+    train: int,
+    batch: int,
+    policy: str = "auto",
+    estimator: str = models.DEFAULT,
+    seed: int = 0,
+    score: Score | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Replay a table in its order.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Normalised, in time order, with the target.
+    schema : Schema
+    settings : Settings
+    train, batch : int
+        Rows of the first training and of each batch; a last piece shorter than half a batch is left out.
+    policy : str
+        ``auto`` (the settings' own decisions), ``never``, ``always`` (all history, every batch), ``window`` (the newest
+        rows, as many as the first training had, every batch) or ``every:K`` (all history, every K-th batch).
+    estimator : str
+    seed : int
+    score : callable, optional
+        (batch, ids the champion was trained on) -> DriftReport; None replays without looking at the inputs.
+
+    Yields
+    ------
+    dict
+        A line a batch, then ``{"summary": ...}``.
+
+    Raises
+    ------
+    Refused
+        If there is no such policy or there are too few rows.
+    """
+    name, number = check_policy(policy)
+    pieces = _pieces(table, train, batch)
+    replay = _start(table.slice(0, train), schema, settings, estimator, seed)
+    values: list[float] = []
+    retrains = 0
+    metric = performance.primary(schema, settings.retrain.metric).name
+    for at, rows in enumerate(pieces, start=1):
+        line, fitted = _step(replay, at, rows, name, number, score)
+        retrains += fitted
+        values.append(line["value"])
+        yield line
+    last = values[-max(1, len(values) // 4) :]
+    yield {
+        "summary": {
+            "policy": policy,
+            "metric": metric,
+            "mean": float(np.nanmean(values)),
+            "last_quarter": float(np.nanmean(last)),
+            "batches": len(values),
+            "retrains": retrains,
+            "promotions": replay.promotions,
+            "train_seconds": round(replay.train_seconds, 3),
+        }
+    }
+
+
+def _pieces(table: pa.Table, train: int, batch: int) -> list[pa.Table]:
+    """The batches after the first training rows."""
+    if train < 10 or batch < 1:
+        raise Refused(f"A backtest needs at least 10 training rows and 1 row a batch, not {train} and {batch}.")
+    starts = range(train, table.num_rows, batch)
+    pieces = [table.slice(start, batch) for start in starts]
+    pieces = [piece for piece in pieces if piece.num_rows >= max(1, batch / 2)]
+    if not pieces:
+        raise Refused(f"The file has {table.num_rows} rows; {train} train the first model and none are left to replay.")
+    return pieces
+
+
+def _start(table: pa.Table, schema: Schema, settings: Settings, estimator: str, seed: int) -> Replay:
+    reference = LabelledRows(REFERENCE, table)
+    first = retrain.train_first(reference, schema, estimator, settings, seed, dump=False)
+    replay = Replay(schema, settings, estimator, seed, reference, _rival(first, 1))
+    replay.train_seconds = first.seconds
+    return replay
+
+
+def _rival(outcome: Outcome, version: int) -> Rival:
+    """The version that an outcome makes."""
+    assert outcome.model is not None
+    return Rival(
+        version, outcome.model, outcome.trained_on, outcome.recipe, outcome.rows, outcome.metrics, outcome.details
+    )
+
+
+def _step(
+    replay: Replay, at: int, rows: pa.Table, policy: str, number: int, score: Score | None
+) -> tuple[dict[str, Any], bool]:
+    """One batch: predicted, measured, decided upon, perhaps learned. Returns its line and whether it was fitted."""
+    live = replay.champion
+    assert isinstance(live.model, Model)
+    said = models.predict(live.model, rows)
+    measured, estimated = _performance(replay, rows, said)
+    report = score(rows, live.trained_on) if score is not None else None
+    metric = performance.primary(replay.schema, replay.settings.retrain.metric).name
+    line: dict[str, Any] = {
+        "batch": at,
+        "rows": rows.num_rows,
+        "metric": metric,
+        "value": measured.value if measured else float("nan"),
+        "estimated": estimated.value if estimated else None,
+        "drift": bool(report.drift) if report else None,
+        "score": report.score if report else None,
+        "decision": "keep",
+        "version": live.version_id,
+        "trained_on": {"window": live.recipe, "rows": live.rows},
+    }
+    replay.batches.append(LabelledRows(at, rows))
+    if policy != "auto":
+        fitted = at % number == 0 and policy != "never" and _by_rule(replay, policy)
+        line |= {"decision": "promote" if fitted else "keep", "reason": f"policy {policy}"}
+        return line, fitted
+    replay.points.append(_point(at, rows, report, measured, estimated, live.version_id))
+    _note_drift(replay, at, report)
+    outcome_line, fitted = _automatic(replay, at, rows, said)
+    return line | outcome_line, fitted
+
+
+def _performance(replay: Replay, rows: pa.Table, said: Predictions) -> tuple[Metric | None, Metric | None]:
+    """The deciding metric of the champion on a batch, measured and estimated."""
+    schema = replay.schema
+    row = performance.primary(schema, replay.settings.retrain.metric)
+    labels = models.target(rows, schema)
+    known = np.not_equal(labels, None) if schema.task == "classification" else np.isfinite(labels)
+    figures = performance.said(
+        labels[known],
+        said.values[known],
+        None if said.probabilities is None else said.probabilities[known],
+        schema,
+    )
+    measured = performance.with_interval(row, figures) if known.any() else None
+    calibration = replay.champion.details.get("calibration") or {}
+    estimates = performance.estimate(said.values, said.probabilities, calibration, schema, said.losses)
+    return measured if measured and np.isfinite(measured.value) else None, estimates.get(row.name)
+
+
+def _point(
+    at: int,
+    rows: pa.Table,
+    report: DriftReport | None,
+    measured: Metric | None,
+    estimated: Metric | None,
+    version: int,
+) -> Point:
+    if report is None:
+        return Point(at, rows.num_rows, "stable", 0.0, (), (), measured, estimated, version)
+    return Point(
+        at, rows.num_rows, report.verdict, report.score, report.faults, report.drifted, measured, estimated, version
+    )
+
+
+def _note_drift(replay: Replay, at: int, report: DriftReport | None) -> None:
+    """When the inputs began to drift, until a training answers it."""
+    if report is not None and report.drift and replay.onset is None:
+        replay.onset = at
+
+
+def _by_rule(replay: Replay, policy: str) -> bool:
+    """A rival policy's training; False if its rows cannot be learned from."""
+    began = time.perf_counter()
+    parts = [replay.reference.table] + [b.table for b in replay.batches]
+    whole = pa.concat_tables(parts)
+    if policy == "window":
+        whole = whole.slice(max(0, whole.num_rows - replay.reference.table.num_rows))
+    try:
+        model = models.fit(replay.estimator, whole, replay.schema, replay.seed)
+    except Refused:
+        return False
+    replay.train_seconds += time.perf_counter() - began
+    replay.versions += 1
+    replay.promotions += 1
+    words = "all history" if policy != "window" else f"last {whole.num_rows:,} rows"
+    replay.champion = Rival(replay.versions, model, (), words, whole.num_rows)
+    return True
+
+
+def _automatic(replay: Replay, at: int, rows: pa.Table, said: Predictions) -> tuple[dict[str, Any], bool]:
+    """What the settings would have decided, and its consequences."""
+    choice = decide(situation(replay, at), replay.settings)
+    line: dict[str, Any] = {"decision": choice.action, "trigger": choice.trigger, "reason": choice.reason}
+    if choice.action == "quarantine":
+        replay.batches.pop()
+        return line, False
+    if choice.action == "rollback":
+        return line | _roll_back(replay, at), False
+    confirmed = _confirmed(replay, at, rows, said)
+    if confirmed:
+        return line | confirmed, False
+    if choice.action != "train":
+        return line, False
+    outcome = retrain.contest(_order(replay, choice))
+    replay.train_seconds += outcome.seconds
+    _record(replay, at, outcome)
+    line |= {"decision": outcome.action, "reason": outcome.reason, "candidates": list(outcome.candidates)}
+    return line, outcome.fitted > 0
+
+
+def situation(replay: Replay, at: int) -> Situation:
+    """What a decision sees after batch ``at``."""
+    live = replay.champion
+    metric = performance.primary(replay.schema, replay.settings.retrain.metric).name
+    newest = max((i for i in live.trained_on), default=0)
+    new = [b for b in replay.batches if b.batch_id > newest and b.batch_id not in replay.suspect]
+    return Situation(
+        schema=replay.schema,
+        points=tuple(replay.points[-200:]),
+        champion_id=live.version_id,
+        expected=live.metrics.get(metric),
+        champion_rows=live.rows,
+        doubling=live.details.get("doubling"),
+        new_rows=sum(b.table.num_rows for b in new),
+        since_training=at - replay.trained_at[-1] if replay.trained_at else None,
+        since_promotion=at - replay.promoted_at if replay.promoted_at is not None else None,
+        trainings=sum(at - i < 100 for i in replay.trained_at),
+        batches=at,
+        rejections=replay.rejections,
+        onset=replay.onset,
+        retired=bool(replay.retired),
+        held=False,
+    )
+
+
+def _order(replay: Replay, choice: Choice) -> retrain.Order:
+    learnable = tuple(b for b in replay.batches if b.batch_id not in replay.suspect)
+    return retrain.Order(
+        replay.schema,
+        replay.estimator,
+        replay.settings,
+        replay.seed,
+        replay.reference,
+        learnable,
+        replay.champion,
+        tuple(replay.retired[-MOST_RETIRED:][::-1]),
+        choice.trigger,
+        choice.reason,
+        choice.change_at,
+        choice.fit,
+        dump=False,
+    )
+
+
+def _record(replay: Replay, at: int, outcome: Outcome) -> None:
+    """Take in what a contest brought."""
+    if outcome.fitted:
+        replay.trained_at.append(at)
+        replay.onset = None
+    for batch in outcome.suspect:
+        replay.suspect[batch] = " ".join(outcome.doubts)
+    if outcome.action == "promote":
+        replay.rejections = 0
+        _promote(replay, at, _winner(replay, outcome))
+    elif outcome.fitted:
+        replay.rejections += 1
+        if outcome.action == "hold" and outcome.model is not None:
+            replay.pending = _rival(outcome, replay.versions + 1)
+
+
+def _winner(replay: Replay, outcome: Outcome) -> Rival:
+    if outcome.recalled is None:
+        replay.versions += 1
+        return _rival(outcome, replay.versions)
+    found = next(r for r in replay.retired if r.version_id == outcome.recalled)
+    return replace(found, metrics=outcome.metrics)
+
+
+def _promote(replay: Replay, at: int, winner: Rival) -> None:
+    replay.retired = [r for r in replay.retired if r.version_id != winner.version_id] + [replay.champion]
+    replay.champion = winner
+    replay.promoted_at = at
+    replay.promotions += 1
+    replay.pending = None
+
+
+def _roll_back(replay: Replay, at: int) -> dict[str, Any]:
+    _promote(replay, at, replay.retired[-1])
+    return {"decision": "promote"}
+
+
+def _confirmed(replay: Replay, at: int, rows: pa.Table, said: Predictions) -> dict[str, Any]:
+    """The assumed person's answer to a held challenger, from the batch after it."""
+    held, replay.pending = replay.pending, None
+    if held is None:
+        return {}
+    assert isinstance(held.model, Model)
+    other = models.predict(held.model, rows)
+    labels = models.target(rows, replay.schema)
+    asked = replay.settings.retrain
+    against = performance.compare(
+        labels, (said.values, said.probabilities), (other.values, other.probabilities), replay.schema, asked.metric
+    )
+    if against.p_better > 0.01:
+        return {}
+    replay.versions += 1
+    _promote(replay, at, replace(held, version_id=replay.versions))
+    told = f"The held challenger wins on the next batch too (p = {against.p_better:.1g}); a person would confirm it."
+    return {"decision": "promote", "trigger": "person", "reason": told, "answered_by": "assumed person"}
