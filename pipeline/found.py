@@ -98,7 +98,7 @@ def found(desk: Desk, wish: Wish, data: bytes) -> Monitor:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name) or name != name.strip() or name.startswith("."):
         raise Refused(
-            f"A monitor's name has 1 to 80 letters, digits, spaces or - _ . @ and begins with none of these, not {name!r}."
+            f"A monitor's name has 1 to 80 letters, digits, spaces or - _ . @ and begins with no dot, not {name!r}."
         )
 
 
