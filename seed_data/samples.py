@@ -1,4 +1,8 @@
-"""Small files to try the Upload page with. Run ``python -m seed_data.samples`` to make them again."""
+"""Small files to try the Upload page with. Run ``python -m seed_data.samples`` to make them again.
+
+They show the world as it is where the worked example begins to run by itself, so that ``normal.csv`` is what its newest
+model knows and ``drifted.csv`` is not.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +16,34 @@ import pyarrow.csv as pc
 from seed_data import simulate
 
 FOLDER = Path(__file__).with_name("samples")
-_QUIET_DAY, _DRIFTED_DAY, _SEED = 100, 150, 7
+_DAY, _SEED = 430, 7  # a quiet day; people other than those of the worked example's own stream
+_EXTRA_KCAL = 450
+_KJ_PER_KCAL = 4.184
 
 
 def samples() -> dict[str, bytes]:
-    """File name to content: a quiet day, a drifted one, and two that are broken."""
-    quiet = simulate.day(_QUIET_DAY, seed=_SEED).table
-    words = ["a lot" if at % 9 == 4 else str(value) for at, value in enumerate(quiet["kcal"].to_pylist())]
-    return {
-        "normal.csv": _csv(quiet),
-        "drifted.csv": _csv(simulate.day(_DRIFTED_DAY, seed=_SEED).table),
-        "text-in-numbers.csv": _csv(_with(quiet, "kcal", pa.array(words))),
-        "missing-column.csv": _csv(quiet.drop_columns(["bmi"])),
-        "labels.csv": _csv(simulate.day(_QUIET_DAY, seed=_SEED).labels),
-        "kilojoules.csv": _csv(_in_kilojoules(quiet)),
+    """File name to content: a quiet day and its labels, a drifted one, and three that are broken.
+
+    Ids begin with the name of their file, so each file can be uploaded beside the others and to the running example.
+    """
+    seen = simulate.day(_DAY, seed=_SEED)
+    rows = seen.table
+    kcal = rows["kcal"].to_numpy()
+    words = pa.array(["a lot" if at % 9 == 4 else str(value) for at, value in enumerate(kcal)])
+    kilojoules = np.where(np.arange(len(kcal)) % 10 < 3, np.round(kcal * _KJ_PER_KCAL), kcal).astype(np.int64)
+    tables = {
+        "normal": rows,
+        "drifted": _with(rows, "kcal", pa.array(kcal + _EXTRA_KCAL)),
+        "kilojoules": _with(rows, "kcal", pa.array(kilojoules)),
+        "text-in-numbers": _with(rows, "kcal", words),
+        "missing-column": rows.drop_columns(["bmi"]),
     }
+    files = {f"{name}.csv": _csv(_named(table, name)) for name, table in tables.items()}
+    return files | {"labels.csv": _csv(_named(seen.labels, "normal"))}
 
 
-def _in_kilojoules(table: pa.Table) -> pa.Table:
-    kcal = table["kcal"].to_numpy()
-    faulty = np.arange(len(kcal)) % 10 < 3
-    return _with(table, "kcal", pa.array(np.where(faulty, np.round(kcal * 4.184), kcal).astype(np.int64)))
+def _named(table: pa.Table, name: str) -> pa.Table:
+    return _with(table, "id", pa.array([f"{name}-{at:03d}" for at in range(table.num_rows)]))
 
 
 def _with(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
@@ -41,7 +52,7 @@ def _with(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
 
 def _csv(table: pa.Table) -> bytes:
     sink = io.BytesIO()
-    pc.write_csv(table, sink)
+    pc.write_csv(table, sink, pc.WriteOptions(quoting_style="needed"))
     return sink.getvalue()
 
 
