@@ -52,7 +52,7 @@ def _with(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
 
 def _csv(table: pa.Table) -> bytes:
     sink = io.BytesIO()
-    pc.write_csv(table, sink, pc.WriteOptions(quoting_style="needed"))
+    pc.write_csv(table, sink)
     return sink.getvalue()
 
 
