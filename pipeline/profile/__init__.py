@@ -1,0 +1,24 @@
+"""Tables to profiles: one pass, mergeable, exact. Everything asked later is computed from profiles.
+
+Pure: no I/O, no clock, no randomness.
+"""
+
+from __future__ import annotations
+
+from pipeline.profile.charts import distribution, summary
+from pipeline.profile.counts import FeatureProfile, Profile, merge, profile
+from pipeline.profile.grid import FeatureGrid, Grid, fit_grid
+from pipeline.profile.kinds import infer
+
+__all__ = [
+    "FeatureGrid",
+    "FeatureProfile",
+    "Grid",
+    "Profile",
+    "distribution",
+    "fit_grid",
+    "infer",
+    "merge",
+    "profile",
+    "summary",
+]

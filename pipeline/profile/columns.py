@@ -1,0 +1,110 @@
+"""Columns of any Arrow type as plain numbers, codes of levels, or times. Pure: no I/O, no clock, no randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Source = pa.Table | pa.RecordBatch | Iterable[pa.Table | pa.RecordBatch]
+Column = pa.Array | pa.ChunkedArray
+
+
+def pieces(source: Source) -> Iterator[pa.Table | pa.RecordBatch]:
+    """The tables or record batches of a source, one after the other."""
+    if isinstance(source, pa.Table | pa.RecordBatch):
+        yield source
+    else:
+        yield from source
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a type holds numbers that can be ordered and averaged."""
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def is_date(kind: pa.DataType) -> bool:
+    """Whether a type holds days or moments."""
+    return pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+
+
+def one_array(column: Column) -> pa.Array:
+    """A column in one piece; dictionaries stay dictionaries."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+    return column.combine_chunks() if column.num_chunks else pa.array([], column.type)
+
+
+def numbers(column: Column) -> NDArray[np.float64]:
+    """Values of a numeric or date column in row order; missing, NaN and infinite ones are NaN.
+
+    Dates become microseconds since 1970, UTC. What cannot be read as a number is missing.
+    """
+    array = one_array(column)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if is_date(array.type):
+        array = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.int8())
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        return _from_text(array)
+    if not is_number(array.type):
+        return np.full(len(array), np.nan)
+    if array.type != pa.float64():
+        array = array.cast(pa.float64(), safe=False)
+    values = array.to_numpy(zero_copy_only=False)
+    return (
+        values if np.isfinite(values.sum() if len(values) else 0.0) else np.where(np.isfinite(values), values, np.nan)
+    )
+
+
+def _from_text(array: pa.Array) -> NDArray[np.float64]:
+    """Numbers written as text; NaN where there is none."""
+    values = np.full(len(array), np.nan)
+    for at, text in enumerate(array.to_pylist()):
+        try:
+            values[at] = float(text)
+        except (TypeError, ValueError):
+            continue
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def coded(column: Column) -> tuple[NDArray[np.int64], list[str]]:
+    """A column as (code of every row, -1 for missing; names of the codes). Anything becomes text."""
+    array = one_array(column)
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode() if not _unhashable(array.type) else texts(array).dictionary_encode()
+    if isinstance(array, pa.ChunkedArray):
+        array = one_array(array)
+    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    names = texts(array.dictionary)
+    missing = [at for at, name in enumerate(names.to_pylist()) if name is None]
+    if missing:
+        codes = np.where(np.isin(codes, missing), -1, codes)
+    return codes, [name if name is not None else "" for name in names.to_pylist()]
+
+
+def texts(array: pa.Array) -> pa.Array:
+    """Any array as text: 3.0 and 3 are both "3", true is "true", NaN is missing."""
+    if pa.types.is_string(array.type):
+        return array
+    if pa.types.is_floating(array.type):
+        array = pc.if_else(pc.is_finite(array), array, pa.scalar(None, array.type))
+        whole = [None if value is None else f"{value:.17g}" for value in array.to_pylist()]
+        return pa.array([None if t is None else repr(float(t)).removesuffix(".0") for t in whole], pa.string())
+    try:
+        return array.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
+
+
+def _unhashable(kind: pa.DataType) -> bool:
+    return pa.types.is_nested(kind)

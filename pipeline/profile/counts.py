@@ -1,0 +1,308 @@
+"""Profiles: what is counted of a table, and how counts of parts become counts of the whole.
+
+Pure: no I/O, no clock, no randomness.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.profile import joint
+from pipeline.profile.columns import Source, coded, numbers, pieces
+from pipeline.profile.grid import CELLS, FeatureGrid, Grid
+from pipeline.profile.joint import Joint
+
+SHARDS = 8  # each cell is split by a hash of the value, so that one value that piles up stands out
+MOST_NEW = 200  # new levels kept by name
+CHUNK = 65_536  # rows counted at a time: fits the caches
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_FINE, _COARSE = 2.0**16, 2.0**10  # steps of the exact sums
+_FAR = 512.0  # spreads: values further out count as this far in the moments
+_NUMBERS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.int64}
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureProfile:
+    """What is counted of one feature.
+
+    Attributes
+    ----------
+    counts : ndarray of int64
+        Numeric and date: (128 cells, 8 shards). Categorical: (levels + 1,), the last for rare ones.
+    nulls : int
+        Rows without a value.
+    sums : tuple of int
+        Sum and sum of squares of the distance from the grid's middle, in steps of a spread: exact in any order.
+    low, high : float or None
+        Lowest and highest value.
+    new : dict
+        Levels unknown to the grid, with their rows; at most 200 names are kept.
+    new_rows : int
+        Rows of all such levels.
+    hours : ndarray of int64, shape (168,)
+        Dates: rows an hour of the week; empty otherwise.
+    """
+
+    counts: NDArray[np.int64]
+    nulls: int = 0
+    sums: tuple[int, int] = (0, 0)
+    low: float | None = None
+    high: float | None = None
+    new: Mapping[str, int] | None = None
+    new_rows: int = 0
+    hours: NDArray[np.int64] | None = None
+
+    @property
+    def cells(self) -> NDArray[np.int64]:
+        """Rows a cell or level."""
+        return self.counts.sum(axis=1) if self.counts.ndim == 2 else self.counts
+
+    @property
+    def present(self) -> int:
+        """Rows with a value."""
+        return int(self.counts.sum()) + self.new_rows
+
+    def moments(self, grid: FeatureGrid) -> tuple[float, float]:
+        """Mean and standard deviation; (0, 0) without a value."""
+        if not self.present:
+            return 0.0, 0.0
+        first = self.sums[0] / _FINE / self.present
+        second = self.sums[1] / _COARSE / self.present
+        return grid.middle + grid.spread * first, grid.spread * max(second - first * first, 0.0) ** 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """A table reduced to counts over a grid."""
+
+    grid: Grid
+    rows: int
+    features: Mapping[str, FeatureProfile]
+    joint: Joint | None = None
+
+    def only(self, names: Sequence[str]) -> Profile:
+        """The same rows with some of the features, without their dependence."""
+        return replace(self, features={name: self.features[name] for name in names}, joint=None)
+
+    def parts(self) -> dict[str, bytes]:
+        """One compact blob a feature, and one under ``""`` for the dependence between features."""
+        blobs = {name: _pack(one) for name, one in self.features.items()}
+        if self.joint is not None:
+            blobs[""] = joint.pack(self.joint)
+        return blobs
+
+    @staticmethod
+    def from_parts(grid: Grid, rows: int, parts: Mapping[str, bytes]) -> Profile:
+        """A profile from blobs, all or some; parts of features the grid does not know are passed over."""
+        features = {
+            feature.name: _unpack(feature, parts[feature.name]) for feature in grid.features if feature.name in parts
+        }
+        return Profile(grid, rows, features, joint.unpack(grid, parts[""]) if "" in parts else None)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Profile)
+            and (self.rows, self.grid) == (other.rows, other.grid)
+            and self.parts() == other.parts()
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+# --- counting -----------------------------------------------------------------------------------------------------------
+
+
+def profile(source: Source, grid: Grid) -> Profile:
+    """Count a table over a grid, in one pass.
+
+    Parameters
+    ----------
+    source : Table or iterable of Table or RecordBatch
+        Rows; a column that is missing counts as all null.
+    grid : Grid
+        Cells of each feature.
+
+    Returns
+    -------
+    Profile
+        The order of rows and the way they are cut into pieces have no effect.
+    """
+    total = empty(grid)
+    counted = []
+    for piece in pieces(source):
+        counted.extend(
+            _count(piece.slice(start, CHUNK), grid) for start in range(0, piece.num_rows, CHUNK)
+        )
+        if len(counted) > 32:
+            counted = [merge(counted)]
+    return merge([total, *counted]) if counted else total
+
+
+def empty(grid: Grid) -> Profile:
+    """The profile of no rows."""
+    return Profile(grid, 0, {one.name: _nothing(one) for one in grid.features}, joint.nothing(grid))
+
+
+def _nothing(grid: FeatureGrid) -> FeatureProfile:
+    if grid.kind == "categorical":
+        return FeatureProfile(np.zeros(grid.size, np.int64), new={})
+    hours = np.zeros(168, np.int64) if grid.kind == "date" else None
+    return FeatureProfile(np.zeros((CELLS, SHARDS), np.int64), hours=hours)
+
+
+def _count(table: pa.Table | pa.RecordBatch, grid: Grid) -> Profile:
+    """The profile of one piece."""
+    names = set(table.schema.names)
+    features, columns = {}, {}
+    for one in grid.features:
+        if one.name not in names:
+            features[one.name] = replace(_nothing(one), nulls=table.num_rows)
+        elif one.kind == "categorical":
+            features[one.name] = _count_levels(table.column(one.name), one)
+        else:
+            columns[one.name] = values = numbers(table.column(one.name))
+            features[one.name] = count_numbers(values, one)
+    return Profile(grid, table.num_rows, features, joint.count(columns, table.num_rows, grid))
+
+
+def count_numbers(values: NDArray[np.float64], grid: FeatureGrid) -> FeatureProfile:
+    """Count numbers over the cells of a feature. NaN is missing."""
+    ordered = np.sort(values)
+    present = int(np.searchsorted(ordered, np.nan))  # NaN sorts last
+    nulls = len(values) - present
+    if not present:
+        return replace(_nothing(grid), nulls=nulls)
+    ordered = ordered[:present] + 0.0  # -0.0 becomes 0.0, so that both fall into one shard
+    starts = np.searchsorted(ordered, grid.bounds)
+    rows = np.diff(starts, prepend=0, append=present)
+    shard = ((ordered.view(np.uint64) * _MIX) >> np.uint64(61)).astype(np.intp)
+    shard += np.repeat(np.arange(len(rows), dtype=np.intp) * SHARDS, rows)
+    counts = np.bincount(shard, minlength=CELLS * SHARDS).reshape(CELLS, SHARDS)
+    away = np.clip((ordered - grid.middle) / grid.spread, -_FAR, _FAR)
+    sums = (int(np.rint(away * _FINE).astype(np.int64).sum()), int(np.rint(away * away * _COARSE).astype(np.int64).sum()))
+    low, high = float(ordered[0]), float(ordered[-1])
+    hours = _hours(ordered) if grid.kind == "date" else None
+    return FeatureProfile(counts, nulls, sums, low, high, hours=hours)
+
+
+def _hours(moments: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Rows in each hour of the week, from microseconds since Thursday 1970-01-01, UTC."""
+    hour = np.floor(moments / 3_600_000_000).astype(np.int64)
+    return np.bincount((hour + 72) % 168, minlength=168)  # + 3 days: Monday is the first day
+
+
+def _count_levels(column: pa.ChunkedArray | pa.Array, grid: FeatureGrid) -> FeatureProfile:
+    codes, names = coded(column)
+    rows = np.bincount(codes + 1, minlength=len(names) + 1)
+    counts = np.zeros(grid.size, np.int64)
+    new: dict[str, int] = {}
+    for name, count in zip(names, rows[1:].tolist(), strict=True):
+        at = grid.places.get(name)
+        if at is not None:
+            counts[at] += count
+        elif count:
+            new[name] = new.get(name, 0) + count
+    return FeatureProfile(counts, int(rows[0]), new=_kept(new), new_rows=sum(new.values()))
+
+
+def _kept(new: Mapping[str, int]) -> dict[str, int]:
+    """At most 200 new levels, those with the smallest hashes: any order of merging keeps the same ones."""
+    if len(new) > MOST_NEW:
+        names = sorted(new, key=lambda name: (zlib.crc32(name.encode()), name))[:MOST_NEW]
+    else:
+        names = list(new)
+    return {name: new[name] for name in sorted(names)}
+
+
+# --- merging ------------------------------------------------------------------------------------------------------------
+
+
+def merge(profiles: Sequence[Profile]) -> Profile:
+    """The profile of all rows together.
+
+    Parameters
+    ----------
+    profiles : sequence of Profile
+        At least one, all over the same grid. Features are those that all of them have.
+
+    Returns
+    -------
+    Profile
+        Exactly the profile of the concatenated rows.
+    """
+    first = profiles[0]
+    if len(profiles) == 1:
+        return first
+    names = [name for name in first.features if all(name in one.features for one in profiles)]
+    features = {name: _add([one.features[name] for one in profiles]) for name in names}
+    joints = [one.joint for one in profiles]
+    together = joint.add(joints) if all(one is not None for one in joints) else None
+    return Profile(first.grid, sum(one.rows for one in profiles), features, together)
+
+
+def _add(parts: Sequence[FeatureProfile]) -> FeatureProfile:
+    new: dict[str, int] | None = None
+    if parts[0].new is not None:
+        new = {}
+        for part in parts:
+            for name, count in (part.new or {}).items():
+                new[name] = new.get(name, 0) + count
+        new = _kept(new)
+    lows = [part.low for part in parts if part.low is not None]
+    highs = [part.high for part in parts if part.high is not None]
+    return FeatureProfile(
+        np.sum([part.counts for part in parts], axis=0),
+        sum(part.nulls for part in parts),
+        (sum(part.sums[0] for part in parts), sum(part.sums[1] for part in parts)),
+        min(lows, default=None),
+        max(highs, default=None),
+        new,
+        sum(part.new_rows for part in parts),
+        np.sum([part.hours for part in parts], axis=0) if parts[0].hours is not None else None,
+    )
+
+
+# --- packing ------------------------------------------------------------------------------------------------------------
+
+
+def _pack(one: FeatureProfile) -> bytes:
+    head = {"n": one.nulls, "s": one.sums, "r": (one.low, one.high), "w": one.new, "m": one.new_rows}
+    text = json.dumps(head, ensure_ascii=False).encode()
+    body = pack_numbers(one.counts) + (pack_numbers(one.hours) if one.hours is not None else b"")
+    return zlib.compress(struct.pack("<I", len(text)) + text + body, 1)
+
+
+def pack_numbers(values: NDArray[np.int64]) -> bytes:
+    """Whole numbers in the fewest bytes that hold the largest, with one byte in front that says how many."""
+    flat = values.ravel()
+    largest = int(flat.max(initial=0))
+    width = next(width for width in (1, 2, 4, 8) if largest < 256**width and (width == 8 or flat.min(initial=0) >= 0))
+    return bytes([width]) + flat.astype(_NUMBERS[width]).tobytes()
+
+
+def unpack_numbers(data: bytes, at: int, size: int) -> tuple[NDArray[np.int64], int]:
+    """The numbers that begin at a place, and the place behind them."""
+    width = data[at]
+    values = np.frombuffer(data, _NUMBERS[width], size, at + 1).astype(np.int64)
+    return values, at + 1 + size * width
+
+
+def _unpack(grid: FeatureGrid, blob: bytes) -> FeatureProfile:
+    data = zlib.decompress(blob)
+    (length,) = struct.unpack_from("<I", data)
+    head = json.loads(data[4 : 4 + length])
+    size = grid.size if grid.kind == "categorical" else CELLS * SHARDS
+    counts, at = unpack_numbers(data, 4 + length, size)
+    hours = unpack_numbers(data, at, 168)[0] if grid.kind == "date" else None
+    if grid.kind != "categorical":
+        counts = counts.reshape(CELLS, SHARDS)
+    low, high = head["r"]
+    return FeatureProfile(counts, head["n"], tuple(head["s"]), low, high, head["w"], head["m"], hours)
