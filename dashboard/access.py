@@ -1,0 +1,69 @@
+"""Who may ask: this machine's own browser and programs. Other sites, and names that only pretend to be us, may not.
+
+Dash checks neither Host nor Origin, so a page on the internet could otherwise post to, or read from, this address.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, make_response, request
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def guard(server: Flask, script_hashes: list[str]) -> None:
+    """Refuse foreign hosts and cross-site writes; put the protecting headers on every answer.
+
+    Parameters
+    ----------
+    server : Flask
+    script_hashes : list of str
+        Hashes of the application's own inline scripts, quoted for a Content-Security-Policy.
+    """
+    policy = "; ".join(
+        (
+            "default-src 'self'",
+            f"script-src 'self' {' '.join(script_hashes)}",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self' blob: data:",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+    @server.before_request
+    def check() -> None:
+        if _host(f"//{request.host}") not in LOCAL:
+            abort(
+                make_response(
+                    "This address answers to localhost only. Use an SSH tunnel, or a proxy that sends Host: localhost.\n",
+                    400,
+                )
+            )
+        if request.method in ("GET", "HEAD", "OPTIONS"):
+            return
+        origin = request.headers.get("Origin")
+        foreign = origin is not None and urlsplit(origin).netloc != request.host
+        if foreign or request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+            abort(make_response("A page of another site asked for this; it was refused.\n", 403))
+
+    @server.after_request
+    def protect(answer: Response) -> Response:
+        answer.headers.setdefault("Content-Security-Policy", policy)
+        answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+        answer.headers.setdefault("Referrer-Policy", "no-referrer")
+        answer.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return answer
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

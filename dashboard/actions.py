@@ -1,0 +1,197 @@
+"""What a person may do: each act asks once, says what will happen, is done by the service, and answers in a sentence.
+
+A new act is a row in ``VERBS``; any page shows its button with ``parts.action``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dash import ALL, Input, Output, State, callback, ctx, html, no_update, set_props
+
+from dashboard import parts, service
+from storage import history
+from storage.errors import ProductError
+
+if TYPE_CHECKING:
+    from pipeline.service import Service
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One act: the question, the word on its button, and how it is done.
+
+    ``text`` and ``do`` take (service, monitor, argument) and ``do`` a note besides; ``do`` returns what to say after.
+    """
+
+    title: Callable[[str], str]
+    confirm: str
+    text: Callable[[Service, str, str], str]
+    do: Callable[[Service, str, str, str], str]
+
+
+def _champion(serving: Service, monitor: str) -> str:
+    owner = history.monitor(serving.db, monitor)
+    return f"v{history.version(serving.db, owner.champion).number}" if owner.champion else "no version"
+
+
+def _promote(serving: Service, monitor: str, number: str, note: str) -> str:
+    serving.promote(monitor, int(number), note)
+    return f"v{number} is the champion now. The next batch is predicted by it."
+
+
+def _refuse(serving: Service, monitor: str, number: str, note: str) -> str:
+    serving.refuse(monitor, int(number), note)
+    return f"v{number} was refused; {_champion(serving, monitor)} stays."
+
+
+def _rollback(serving: Service, monitor: str, _: str, note: str) -> str:
+    return f"Rolled back: v{serving.rollback(monitor, note)} is the champion again."
+
+
+def _retrain(serving: Service, monitor: str, _: str, note: str) -> str:
+    serving.retrain(monitor, note)
+    return "The training is queued. Its progress is shown on the summary and the models page."
+
+
+def _pin(serving: Service, monitor: str, argument: str, note: str) -> str:
+    number, wanted = argument.split(":")
+    serving.pin(monitor, int(number), wanted == "on")
+    return f"v{number} is {'kept for good' if wanted == 'on' else 'no longer pinned'}."
+
+
+def _retry(serving: Service, monitor: str, batch: str, note: str) -> str:
+    serving.retry(int(batch))
+    return f"Batch #{batch} is on its way again."
+
+
+def _accept(serving: Service, monitor: str, batch: str, note: str) -> str:
+    serving.accept(int(batch))
+    return f"Batch #{batch} was accepted as it is."
+
+
+def _discard(serving: Service, monitor: str, batch: str, note: str) -> str:
+    serving.discard(int(batch), note)
+    return f"Batch #{batch} stays in quarantine for good."
+
+
+VERBS: dict[str, Verb] = {
+    "promote": Verb(
+        lambda number: f"Make v{number} the champion?",
+        "Promote",
+        lambda serving, monitor, number: (
+            f"From the next batch on v{number} predicts in place of "
+            f"{_champion(serving, monitor)}, and batches are compared with v{number}'s training data. "
+            "Its file is checked against its hash first. You can roll back at any time."
+        ),
+        _promote,
+    ),
+    "refuse": Verb(
+        lambda number: f"Refuse v{number}?",
+        "Refuse",
+        lambda serving, monitor, number: f"v{number} is marked as rejected and {_champion(serving, monitor)} goes on.",
+        _refuse,
+    ),
+    "rollback": Verb(
+        lambda _: "Go back to the previous champion?",
+        "Roll back",
+        lambda serving, monitor, _: (
+            f"{_champion(serving, monitor)} leaves at once and the champion before it predicts from the next batch on."
+        ),
+        _rollback,
+    ),
+    "retrain": Verb(
+        lambda _: "Train now?",
+        "Train",
+        lambda serving, monitor, _: (
+            "Candidates are fitted on several training sets in a process of their own and "
+            f"judged on the newest labelled rows. One replaces {_champion(serving, monitor)} only if it is better by more "
+            "than noise."
+        ),
+        _retrain,
+    ),
+    "pin": Verb(
+        lambda argument: f"{'Keep' if argument.endswith(':on') else 'No longer keep'} v{argument.split(':')[0]}?",
+        "Pin",
+        lambda serving, monitor, argument: (
+            "A pinned version is never removed by retention."
+            if argument.endswith(":on")
+            else "Retention may remove this version when it is old."
+        ),
+        _pin,
+    ),
+    "retry": Verb(
+        lambda batch: f"Try batch #{batch} again?",
+        "Try again",
+        lambda serving, monitor, batch: (
+            "The stored bytes are read once more from the beginning, with the settings in force now."
+        ),
+        _retry,
+    ),
+    "accept": Verb(
+        lambda batch: f"Accept batch #{batch}?",
+        "Accept",
+        lambda serving, monitor, batch: (
+            "You say that these data are right although they look broken: the batch counts, "
+            "and models may learn from it."
+        ),
+        _accept,
+    ),
+    "discard": Verb(
+        lambda batch: f"Leave batch #{batch} for good?",
+        "Leave it",
+        lambda serving, monitor, batch: (
+            "The batch stays in quarantine, its bytes are kept, and it asks for nobody any more."
+        ),
+        _discard,
+    ),
+}
+
+
+def tell(text: str, tone: str = "ok") -> None:
+    """Show a message in the corner of the page."""
+    set_props("toasts", {"children": parts.toast(text, tone)})
+
+
+@callback(
+    Output("verb-dialog", "is_open"),
+    Output("asked-verb", "data"),
+    Output("verb-title", "children"),
+    Output("verb-text", "children"),
+    Output("verb-confirm", "children"),
+    Output("verb-note", "value"),
+    Output("verb-error", "children"),
+    Input({"type": "verb", "verb": ALL, "monitor": ALL, "argument": ALL}, "n_clicks"),
+    prevent_initial_call=True,
+)
+def ask(clicks: list[int]) -> Any:
+    """Open the dialog for the button that was pressed."""
+    asked = ctx.triggered_id
+    if not asked or not ctx.triggered or not ctx.triggered[0]["value"]:
+        return (no_update,) * 7
+    verb = VERBS[asked["verb"]]
+    text = verb.text(service(), asked["monitor"], asked["argument"])
+    return True, dict(asked), verb.title(asked["argument"]), html.P(text), verb.confirm, "", ""
+
+
+@callback(
+    Output("verb-dialog", "is_open", allow_duplicate=True),
+    Output("verb-error", "children", allow_duplicate=True),
+    Input("verb-confirm", "n_clicks"),
+    Input("verb-cancel", "n_clicks"),
+    State("asked-verb", "data"),
+    State("verb-note", "value"),
+    prevent_initial_call=True,
+)
+def answer(confirmed: int, cancelled: int, asked: dict[str, str] | None, note: str | None) -> Any:
+    """Do what was asked, or not."""
+    if ctx.triggered_id == "verb-cancel" or not asked:
+        return False, ""
+    try:
+        said = VERBS[asked["verb"]].do(service(), asked["monitor"], asked["argument"], (note or "").strip())
+    except ProductError as error:
+        return no_update, str(error)
+    tell(said)
+    return False, ""

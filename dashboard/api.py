@@ -1,0 +1,185 @@
+"""HTTP for programs: batches and labels in, predictions and history out. JSON unless the path says otherwise."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from typing import Any
+from urllib.parse import quote
+
+from flask import Blueprint, Response, jsonify, request
+
+from dashboard import service
+from storage import history
+from storage.codec import to_json
+from storage.errors import Conflict, Missing, ProductError, Refused
+
+SILENT_SECONDS = 30  # without a job running or having run
+STATUS: tuple[tuple[type[ProductError], int], ...] = (
+    (Missing, 404),
+    (Refused, 400),
+    (Conflict, 409),
+    (ProductError, 503),
+)
+
+api = Blueprint("api", __name__)
+
+
+@api.errorhandler(ProductError)
+def explain(error: ProductError) -> tuple[Response, int]:
+    """Every error a person may meet is one sentence with a status that fits."""
+    return jsonify(error=str(error)), next(status for kind, status in STATUS if isinstance(error, kind))
+
+
+def silent() -> bool:
+    """Whether the scheduled jobs have gone quiet in this process."""
+    serving = service()
+    beat = serving.heartbeat()
+    if beat["running"] or beat["last_tick"] is None:
+        return False
+    return serving.desk.now() - beat["last_tick"] > SILENT_SECONDS * 1_000_000
+
+
+@api.get("/api/changes")
+def changes() -> Response:
+    """The number that grows with every write, and whether the jobs are alive: what an open page polls."""
+    return jsonify(number=history.change_number(service().db), silent=silent())
+
+
+@api.get("/healthz")
+def healthz() -> tuple[Response, int]:
+    """For machines: reads the database and the heartbeat of the jobs; 503 when either is not well."""
+    serving = service()
+    beat = serving.heartbeat()
+    failing = [job.name for job in history.jobs(serving.db) if job.failures]
+    number = history.change_number(serving.db)
+    well = not silent()
+    state = {"ok": well, "changes": number, "last_tick": beat["last_tick"], "failing_jobs": failing}
+    return jsonify(state), 200 if well else 503
+
+
+@api.get("/api/m/<monitor>")
+def status(monitor: str) -> Response:
+    """State of a monitor in a word and a sentence."""
+    return _json(service().status(monitor)[0])
+
+
+@api.get("/api/m/<monitor>/batches")
+def batches(monitor: str) -> Response:
+    """Batches in order of arrival; ``?last=100`` for the newest only."""
+    owner = history.monitor(service().db, monitor)
+    return _json(history.batches(service().db, owner.id, last=_last()))
+
+
+@api.get("/api/m/<monitor>/batches/<int:batch_id>")
+def batch(monitor: str, batch_id: int) -> Response:
+    """One batch with its drift report, what was decided and how well it was predicted."""
+    db = service().db
+    found = _owned(monitor, batch_id)
+    report = next((report for _, report in history.reports(db, [batch_id])), None)
+    return _json(
+        {
+            "batch": found,
+            "report": report,
+            "performance": history.performance_of(db, batch_id),
+            "decisions": history.decisions(db, found.monitor_id, batch_id=batch_id),
+        }
+    )
+
+
+@api.get("/api/m/<monitor>/batches/<int:batch_id>/predictions.csv")
+def predictions(monitor: str, batch_id: int) -> Response:
+    """What the champion of the day said of each row."""
+    _owned(monitor, batch_id)
+    return _file(service().predictions_csv(batch_id), f"{monitor}-batch-{batch_id}-predictions.csv", "text/csv")
+
+
+@api.get("/api/m/<monitor>/template.csv")
+def template(monitor: str) -> Response:
+    """An empty table with the columns a batch of this monitor has."""
+    schema = history.monitor(service().db, monitor).schema
+    names = [schema.id_column, schema.time_column, *(item.name for item in schema.watched), schema.target]
+    sink = io.StringIO()
+    csv.writer(sink).writerow([name for name in names if name])
+    return _file(sink.getvalue().encode(), f"{monitor}-template.csv", "text/csv")
+
+
+@api.get("/api/m/<monitor>/drift")
+def drift(monitor: str) -> Response:
+    """The batch score over time; ``?last=100`` for the newest only."""
+    owner = history.monitor(service().db, monitor)
+    line = history.timeline(service().db, owner.id, last=_last())
+    columns = {field.name: list(getattr(line, field.name)) for field in dataclasses.fields(line)}
+    return _json([dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)])
+
+
+@api.get("/api/m/<monitor>/performance")
+def performance(monitor: str) -> Response:
+    """The newest word on each batch."""
+    owner = history.monitor(service().db, monitor)
+    return _json(history.performance(service().db, owner.id, last=_last()))
+
+
+@api.get("/api/m/<monitor>/versions")
+def versions(monitor: str) -> Response:
+    """Every version, oldest first."""
+    owner = history.monitor(service().db, monitor)
+    return _json(history.versions(service().db, owner.id))
+
+
+@api.get("/api/m/<monitor>/versions/<int:number>/model")
+def model(monitor: str, number: int) -> Response:
+    """The artefact of a version, checked against its hash."""
+    owner = history.monitor(service().db, monitor)
+    version = history.version_numbered(service().db, owner.id, number)
+    return _file(service().model_bytes(version.id), f"{monitor}-v{number}.skops", "application/octet-stream")
+
+
+@api.get("/api/m/<monitor>/events")
+def events(monitor: str) -> Response:
+    """The ledger, newest first; ``?last=1000``."""
+    owner = history.monitor(service().db, monitor)
+    return _json(history.events(service().db, owner.id, last=_last() or 1000))
+
+
+@api.post("/api/m/<monitor>/batches")
+@api.post("/api/m/<monitor>/labels")
+def deliver(monitor: str) -> tuple[Response, int]:
+    """Take a file of rows or labels: the raw body, its name in ``?name=``. 202 = kept and queued, 200 = had already."""
+    name = request.args.get("name", "").strip()
+    if not name:
+        raise Refused("Give the file a name in the query, e.g. ?name=monday.csv; its ending says how to read it.")
+    data = request.get_data(cache=False)
+    if not data:
+        raise Refused("The body is empty; send the bytes of a file.", file=name)
+    receipt = service().receive(monitor, name, data, "http", "http")
+    return jsonify(batch=receipt.batch.id, state=receipt.batch.state, duplicate=receipt.duplicate), (
+        200 if receipt.duplicate else 202
+    )
+
+
+def _owned(monitor: str, batch_id: int) -> Any:
+    owner = history.monitor(service().db, monitor)
+    found = history.batch(service().db, batch_id)
+    if found.monitor_id != owner.id:
+        raise Missing(f"Batch #{batch_id} is not one of {monitor}.")
+    return found
+
+
+def _last() -> int | None:
+    text = request.args.get("last", "")
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) == 0:
+        raise Refused(f"last must be a positive whole number, not {text[:20]!r}.")
+    return int(text)
+
+
+def _json(value: Any) -> Response:
+    return Response(to_json(value), mimetype="application/json")
+
+
+def _file(data: bytes, name: str, kind: str) -> Response:
+    disposition = f"attachment; filename*=UTF-8''{quote(name)}"
+    return Response(data, mimetype=kind, headers={"Content-Disposition": disposition})

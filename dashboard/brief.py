@@ -1,0 +1,413 @@
+"""The summary of one monitor: can it be trusted today, why, what was done. Shown at its own path, and at ``/`` when it
+is the only one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from dash import Input, Output, State, callback, html
+
+from dashboard import charts, look, parts, say, scope, service, theme
+from storage import history
+from storage.records import Monitor
+
+if TYPE_CHECKING:
+    from pipeline.service import Service
+
+STRIP = 60
+TITLES = {
+    "healthy": "The model can be trusted",
+    "drifting": "The data drift; the model still holds",
+    "unreliable": "Do not rely on the model now",
+    "learning": "Learning: do not rely on the model yet",
+    "needs_you": "A person has to decide",
+    "no_data": "Nothing to judge yet",
+}
+DEMO = (
+    "Worked example: real people, simulated days. The rows are real adults (NHANES 2017–2018) drawn anew for each "
+    "simulated day; the real year is compressed, and labels arrive 7 days late. What the simulator did is shown as "
+    "known truth beside what was found."
+)
+REGIONS = ("verdict", "inbox", "tiles", "strip", "features", "events")
+
+
+def layout(monitor: Monitor) -> html.Div:
+    """The whole page."""
+    serving = service()
+    monitors = history.monitors(serving.db)
+    regions = read(serving, monitor)
+    if regions is None:
+        return parts.page(monitors, monitor, "summary", *_nothing(serving, monitor))
+    figure, label = performance_chart(serving, monitor)
+    return parts.page(
+        monitors,
+        monitor,
+        "summary",
+        parts.asked("summary", monitor=monitor.name),
+        parts.live("summary-verdict", regions["verdict"]),
+        demo_note(monitor),
+        parts.live("summary-inbox", regions["inbox"]),
+        html.Section(parts.live("summary-tiles", regions["tiles"]), className="panel", **{"aria-label": "Key figures"}),
+        html.Div(
+            [
+                parts.panel(
+                    f"Last {STRIP} batches",
+                    parts.live("summary-strip", regions["strip"], "stack-small"),
+                    sub="One cell a batch, oldest first. Choose one to see what moved.",
+                ),
+                parts.panel(
+                    "What carries the drift",
+                    parts.live("summary-features", regions["features"]),
+                    sub="Drift score of the newest batch; the tick is the alarm line at 1. "
+                    "Ordered by score times importance for the champion.",
+                ),
+            ],
+            className="grid-2 grid-even",
+        ),
+        html.Div(
+            [
+                parts.panel(
+                    label,
+                    parts.chart("summary-performance", figure, label, still=True),
+                    tools=parts.link("All of performance", f"{scope.base(monitor)}/performance"),
+                ),
+                parts.panel(
+                    "What happened last",
+                    parts.live("summary-events", regions["events"]),
+                    tools=parts.link("All events", f"{scope.base(monitor)}/events"),
+                    flush=True,
+                ),
+            ],
+            className="grid-2",
+        ),
+    )
+
+
+def _nothing(serving: Service, monitor: Monitor) -> list[Any]:
+    """Before the first batch: what the monitor watches and how to feed it."""
+    base = scope.base(monitor)
+    inbox = serving.inbox / monitor.name
+    return [
+        parts.heading(TITLES["no_data"], say.feature_scope(monitor), above=monitor.name),
+        demo_note(monitor),
+        inbox_panel(serving, monitor.name),
+        html.Div(
+            parts.empty(
+                f"No batch has been scored yet. Upload one, put files into {inbox}, or run: "
+                f"run.py ingest FILE --monitor {monitor.name}",
+                parts.link("Upload a batch", f"{base}/upload", className="btn btn-main"),
+                parts.link("See the first version", f"{base}/models", className="btn btn-quiet"),
+            ),
+            className="panel",
+        ),
+    ]
+
+
+def read(serving: Service, monitor: Monitor) -> dict[str, Any] | None:
+    """The regions that change, by name; None when no batch was scored yet."""
+    db = serving.db
+    view = scope.window(db, monitor, STRIP)
+    inbox = inbox_panel(serving, monitor.name)
+    if not len(view):
+        return None
+    known = scope.known_performance(db, view)
+    return {
+        "verdict": _verdict(serving, monitor),
+        "inbox": inbox,
+        "tiles": _tiles(serving, monitor, view, known),
+        "strip": _strip(db, view),
+        "features": _features(serving, monitor, view),
+        "events": ledger(history.events(db, monitor.id, last=8), monitor, compact=True),
+    }
+
+
+@callback(
+    *[Output(f"summary-{name}", "children") for name in REGIONS],
+    Output(parts.graph_id("summary-performance"), "figure"),
+    Output("rail-health", "children"),
+    Input("change", "data"),
+    State("summary-asked", "data"),
+    prevent_initial_call=True,
+)
+def refresh(_: int, asked: dict[str, str]) -> Any:
+    """Newer data on the page as it stands."""
+    serving = service()
+    monitor = history.monitor(serving.db, asked["monitor"])
+    regions = read(serving, monitor) or {}
+    figure, _ = performance_chart(serving, monitor)
+    return (
+        *[regions.get(name) for name in REGIONS],
+        charts.refreshed(figure),
+        parts.badge(say.HEALTH[monitor.health]),
+    )
+
+
+def _verdict(serving: Service, monitor: Monitor) -> html.Section:
+    word = say.HEALTH[monitor.health]
+    decision = scope.last_decision(serving.db, monitor)
+    base = scope.base(monitor)
+    buttons = {
+        "unreliable": parts.link("See what moved", f"{base}/drift", className="btn btn-main"),
+        "drifting": parts.link("See what moved", f"{base}/drift", className="btn btn-main"),
+        "needs_you": parts.link("Compare the versions", f"{base}/models/compare", className="btn btn-main"),
+        "learning": parts.link("Watch the training", f"{base}/models", className="btn btn-main"),
+    }
+    did = f"Last decision: {decision.reason}" if decision and decision.action != "keep" else ""
+    return html.Section(
+        [
+            parts.icon(word.tone),
+            html.Div(
+                [
+                    html.P(f"{word.text} since {say.clock(monitor.health_since)}", className="above"),
+                    html.H1(TITLES[monitor.health]),
+                    html.P(monitor.health_reason),
+                    html.P(did, className="small") if did and did != monitor.health_reason else None,
+                ]
+            ),
+            html.Div(buttons.get(monitor.health), className="verdict-buttons"),
+        ],
+        className=f"panel verdict tone-{word.tone}",
+    )
+
+
+def _tiles(serving: Service, monitor: Monitor, view: scope.Window, known: scope.Known) -> html.Div:
+    db = serving.db
+    base = scope.base(monitor)
+    champion = history.version(db, monitor.champion) if monitor.champion else None
+    reign = sum(one == monitor.champion for one in history.timeline(db, monitor.id).version)
+    report = history.report(db, int(view.batch[-1]))
+    batch = history.batch(db, int(view.batch[-1]))
+    drifted = report.drifted
+    return html.Div(
+        [
+            parts.tile(
+                "Champion",
+                f"v{champion.number}" if champion else "none",
+                f"{say.count(reign, 'batch', 'batches')} so far; trained on {champion.recipe}" if champion else "",
+                f"{base}/models",
+            ),
+            _now_tile(view, known, champion, base),
+            parts.tile(
+                "Features that drift",
+                f"{len(drifted)} of {len(report.features)}",
+                say.listing(drifted) if drifted else "in the newest batch",
+                f"{base}/drift",
+            ),
+            parts.tile(
+                "Newest batch",
+                parts.link(f"#{batch.id}", f"{base}/batches/{batch.id}"),
+                f"{say.batch_time(batch)}; {say.count(batch.rows, 'row')}, score {say.score(report.score)}",
+            ),
+        ],
+        className="tiles",
+    )
+
+
+def _now_tile(view: scope.Window, known: scope.Known, champion: Any, base: str) -> html.Div:
+    name = known.primary
+    for items, word in ((known.measured, "measured"), (known.estimated, "estimated")):
+        found = [items[int(one)] for one in view.batch if int(one) in items and name in items[int(one)].metrics]
+        if found:
+            found = found[-10:]
+            weights = np.array([max(1, item.metrics[name].rows) for item in found], dtype=float)
+            value = float(np.average([item.metrics[name].value for item in found], weights=weights))
+            level = champion.metrics[name].value if champion and name in champion.metrics else None
+            change = f"; {say.metric_change(name, value - level)} to when chosen" if level is not None else ""
+            sub = f"{word} on the last {say.count(len(found), 'labelled batch', 'labelled batches')}{change}"
+            if word == "estimated":
+                sub = f"estimated, no labels yet{change}"
+            return parts.tile(
+                f"{say.metric_label(name)} now", say.metric_value(name, value), sub, f"{base}/performance"
+            )
+    return parts.tile(f"{say.metric_label(name)} now", "–", "no labels yet", f"{base}/performance")
+
+
+def cells(view: scope.Window, promoted: set[int]) -> list[parts.Cell]:
+    """One cell a batch for the strip."""
+    base = scope.base(view.monitor)
+    out = []
+    for at in range(len(view)):
+        word = say.STATES["quarantined"] if view.state[at] == "quarantined" else say.VERDICTS[view.verdict[at]]
+        text = f"Batch #{view.batch[at]}, {say.date(int(view.at[at]))}: {word.text.lower()}, score {say.score(view.score[at])}"
+        mark = "promote" if at in promoted else ""
+        out.append(
+            parts.Cell(
+                word.tone, text + (", new champion" if mark else ""), f"{base}/drift?batch={view.batch[at]}", mark
+            )
+        )
+    return out
+
+
+def _strip(db: Any, view: scope.Window) -> list[Any]:
+    promoted = {mark.position for mark in scope.marks(db, view) if mark.kind == "promote"}
+    drifted = sum(verdict == "drift" for verdict in view.verdict)
+    legend = [
+        html.Span([html.Span(className=f"strip-cell tone-{tone}"), word])
+        for tone, word in (("ok", "stable"), ("bad", "drift"), ("few", "too few rows"), ("aside", "quarantined"))
+    ]
+    return [
+        parts.strip(cells(view, promoted), f"{drifted} of the last {len(view)} batches drift"),
+        html.Div([*legend, html.Span("◆ new champion")], className="strip-legend"),
+        html.P(
+            f"{drifted} of {say.count(len(view), 'batch', 'batches')} drift; {say.date(int(view.at[0]))} to {say.date(int(view.at[-1]))}.",
+            className="muted small",
+        ),
+    ]
+
+
+def _features(serving: Service, monitor: Monitor, view: scope.Window) -> html.Ul:
+    report = history.report(serving.db, int(view.batch[-1]))
+    champion = history.version(serving.db, monitor.champion) if monitor.champion else None
+    importance = champion.importance if champion else {}
+    total = sum(max(0.0, value) for value in importance.values())
+
+    def share(name: str) -> float:
+        return max(0.0, importance.get(name, 0.0)) / total if total else 0.0
+
+    worst = sorted(report.features, key=lambda item: -item.score * (share(item.name) + 0.02))[:6]
+    return parts.bars(
+        [
+            parts.Bar(
+                parts.link(parts.clip(item.name, 28), scope.feature_path(monitor, item.name, int(view.batch[-1]))),
+                item.score,
+                say.score(item.score),
+                "bad" if item.drift else "ok",
+                f"importance {say.percent(share(item.name), 0)}" if total else "",
+            )
+            for item in worst
+        ],
+        1.0,
+        "Drift score of the newest batch by feature",
+        top=3.0,
+    )
+
+
+def performance_chart(serving: Service, monitor: Monitor) -> tuple[Any, str]:
+    """The small line of performance and the sentence it shows."""
+    look_now = look()
+    view = scope.window(serving.db, monitor, 60 if look_now.narrow else 180)
+    known = scope.known_performance(serving.db, view)
+    shown = scope.metric_view(serving.db, view, known, known.primary)
+    label = f"{shown.label} over the last {say.count(len(view), 'batch', 'batches')}"
+    figure = charts.metric_line(shown, theme.palette(look_now.dark), compact=True)
+    return figure, label
+
+
+def demo_note(monitor: Monitor) -> Any:
+    """What is real and what is simulated in the worked example."""
+    return parts.notice(DEMO) if monitor.demo else None
+
+
+def inbox_panel(serving: Service, only: str | None = None) -> Any:
+    """What waits for a person, each with its buttons; nothing when nothing waits."""
+    waiting = [need for need in serving.needs_person() if only is None or need["monitor"] in (only, None)]
+    if not waiting:
+        return None
+    lines = [
+        html.Li(
+            [
+                html.Div(_need_text(need), className="inbox-text"),
+                html.Div(_need_buttons(need), className="cell-actions"),
+            ]
+        )
+        for need in waiting[:12]
+    ]
+    more = html.P(f"and {len(waiting) - 12} more", className="muted small") if len(waiting) > 12 else None
+    title = "One thing needs a person" if len(waiting) == 1 else f"{len(waiting)} things need a person"
+    return parts.panel(title, html.Ul(lines, className="inbox"), more, flush=True)
+
+
+def _need_text(need: dict[str, Any]) -> list[Any]:
+    words = {
+        "held": ("warn", f"v{need['version_number']} waits for your word"),
+        "quarantined": ("aside", f"{need.get('batch_name') or 'A batch'} is quarantined"),
+        "failed_job": ("bad", "A job fails"),
+    }
+    tone, title = words[need["kind"]]
+    where = f"{need['monitor']}: " if need["monitor"] else ""
+    return [
+        html.Div(parts.badge(say.Word(f"{where}{title}", tone))),
+        html.Div(
+            [
+                need["text"],
+                html.Span(f" {say.clock(need['since'])}", className="muted small") if need["since"] else None,
+            ],
+            className="small",
+        ),
+    ]
+
+
+def _need_buttons(need: dict[str, Any]) -> list[Any]:
+    monitor = need["monitor"]
+    if need["kind"] == "held":
+        number = need["version_number"]
+        return [
+            parts.link("Compare", f"{scope.base(monitor)}/models/compare?b=v{number}", className="btn btn-quiet"),
+            parts.action("Promote", "promote", monitor, number, primary=True),
+            parts.action("Refuse", "refuse", monitor, number),
+        ]
+    if need["kind"] == "quarantined":
+        batch = need["batch_id"]
+        return [
+            parts.link("Look", f"{scope.base(monitor)}/batches/{batch}", className="btn btn-quiet"),
+            parts.action("Try again", "retry", monitor, batch),
+            parts.action("Accept", "accept", monitor, batch) if need["acceptable"] else None,
+            parts.action("Leave it", "discard", monitor, batch),
+        ]
+    return [parts.link("Look", "/health", className="btn btn-quiet")]
+
+
+def ledger(events: list[Any], monitor: Monitor | None, compact: bool = False) -> html.Div:
+    """Events under the days they happened, newest first; ``compact`` leaves out their details."""
+    out: list[Any] = []
+    day, lines = "", []
+    for event in events:
+        if say.date(event.created_at) != day:
+            if lines:
+                out.append(html.Ul(lines, className="ledger"))
+            day, lines = say.date(event.created_at), []
+            out.append(html.Div(day, className="day"))
+        lines.append(_line(event, monitor, compact))
+    if lines:
+        out.append(html.Ul(lines, className="ledger"))
+    return html.Div(out or parts.quiet("Nothing has happened yet."))
+
+
+def _line(event: Any, monitor: Monitor | None, compact: bool) -> html.Li:
+    word = say.LEVELS[event.level]
+    kind = say.Word(event.kind.replace("_", " "), word.tone)
+    where = (
+        parts.link(f"batch #{event.batch_id}", f"{scope.base(monitor)}/batches/{event.batch_id}")
+        if event.batch_id and monitor
+        else None
+    )
+    details = None
+    if event.details and not compact:
+        details = html.Details(
+            [html.Summary("Details"), parts.facts(*((key, _plain(value)) for key, value in event.details.items()))]
+        )
+    return html.Li(
+        [
+            html.Time(
+                say.hour(event.created_at),
+                dateTime=say.when(event.created_at).isoformat(),
+                title=say.clock(event.created_at),
+            ),
+            html.Span(parts.badge(kind), className="kind"),
+            html.Div([event.message, " " if where else "", where, details], className="said"),
+            html.Span("" if compact else event.author, className="who"),
+        ],
+        id=f"event-{event.id}",
+    )
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return say.number(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_plain(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(item) for item in value)
+    return str(value)

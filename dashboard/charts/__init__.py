@@ -1,0 +1,35 @@
+"""Charts: plain values and a palette in, a Plotly figure out.
+
+Nothing here reads a database, a clock or a request. A figure states its units on its axes; what it is about, the page
+says in words beside it. Traces that are only scenery (bands, spans) carry ``meta={"scenery": True}`` so that the table
+behind a chart leaves them out.
+"""
+
+from dashboard.charts.features import composition, distribution, fan, history
+from dashboard.charts.frame import Axis, Mark, Span, axis, refreshed
+from dashboard.charts.performance import MetricView, Series, calibration, confusion, metric_line, scatter_actual
+from dashboard.charts.timeline import DriftView, drift_timeline, ordered
+from dashboard.charts.versions import dumbbell, reigns
+
+__all__ = [
+    "Axis",
+    "DriftView",
+    "Mark",
+    "MetricView",
+    "Series",
+    "Span",
+    "axis",
+    "calibration",
+    "composition",
+    "confusion",
+    "distribution",
+    "drift_timeline",
+    "dumbbell",
+    "fan",
+    "history",
+    "metric_line",
+    "ordered",
+    "refreshed",
+    "reigns",
+    "scatter_actual",
+]

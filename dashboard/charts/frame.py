@@ -1,0 +1,192 @@
+"""What all charts share: the empty figure, the axis of batches, marks, spans, and how a drawn chart is refreshed.
+
+Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from dash import Patch
+from numpy.typing import NDArray
+
+from dashboard.theme import Palette, template
+
+UNEVEN = 30.0  # a gap this many times the usual step makes a time axis unreadable
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where each batch stands on the x axis.
+
+    ``values`` is datetime64[ms] when ``timed``, else 1, 2, 3, ... counted over the whole history.
+    """
+
+    values: NDArray[Any]
+    timed: bool
+    title: str
+
+    def of(self, position: int) -> Any:
+        """The value of one batch as Plotly takes it in a shape."""
+        value = self.values[position]
+        return str(value) if self.timed else float(value)
+
+    def edge(self, position: int, side: int) -> Any:
+        """Half a step before (``side`` -1) or after (+1) a batch."""
+        value, half = self.values[position], self.step / 2
+        return str(value + side * half) if self.timed else float(value + side * half)
+
+    @property
+    def step(self) -> Any:
+        """The usual distance between two batches."""
+        if len(self.values) < 2:
+            return np.timedelta64(1, "D") if self.timed else 1.0
+        middle = np.median(np.diff(self.values.astype("int64" if self.timed else "float64")))
+        return np.timedelta64(max(1, int(middle)), "ms") if self.timed else float(middle)
+
+
+def axis(at: NDArray[np.int64], first: int = 1, mode: str = "auto") -> Axis:
+    """The x axis for batches at these times.
+
+    Parameters
+    ----------
+    at : ndarray of shape (batches,)
+        Microseconds, in order of arrival.
+    first : int
+        The number of the first batch when they are counted instead.
+    mode : {"auto", "time", "count"}
+        ``auto`` takes time if times grow and their gaps are not wildly uneven.
+    """
+    gaps = np.diff(at)
+    even = bool(len(gaps) == 0 or (gaps.min() > 0 and gaps.max() <= UNEVEN * np.median(gaps)))
+    grows = bool(len(gaps) == 0 or gaps.min() > 0)
+    if grows and (mode == "time" or (mode == "auto" and even)):
+        return Axis((at // 1000).astype("datetime64[ms]"), True, "time of the batch, UTC")
+    return Axis(np.arange(first, first + len(at)), False, "batch, counted from the first")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened at a batch: retraining, promotion, quarantine, a change of settings."""
+
+    position: int  # index on the axis
+    kind: str  # row of MARKS
+    text: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of batches with a name: an episode, a reign, a known truth."""
+
+    start: int
+    end: int  # inclusive
+    text: str
+    tone: str = "drift"  # a field of Palette
+    open: bool = False
+    found: int | None = None  # where it was noticed
+
+
+@dataclass(frozen=True)
+class MarkStyle:
+    """Sign and colour of a mark, the same on every chart."""
+
+    label: str
+    symbol: str
+    tone: str
+
+
+MARKS: dict[str, MarkStyle] = {
+    "promote": MarkStyle("promoted", "star", "stable"),
+    "train": MarkStyle("training", "triangle-up-open", "ink"),
+    "reject": MarkStyle("challenger rejected", "triangle-down-open", "muted"),
+    "hold": MarkStyle("held for a person", "hourglass-open", "warning"),
+    "rollback": MarkStyle("rolled back", "triangle-left", "drift"),
+    "quarantine": MarkStyle("quarantined", "square-x-open", "quarantine"),
+    "settings": MarkStyle("settings changed", "diamond-open", "muted"),
+    "fail": MarkStyle("training failed", "x", "drift"),
+}
+SYMBOLS: dict[str, tuple[str, str]] = {  # verdict -> symbol, palette field
+    "stable": ("circle", "stable"),
+    "drift": ("diamond", "drift"),
+    "too_few_rows": ("circle-open", "muted"),
+    "": ("circle-open", "muted"),
+}
+
+
+def blank(colours: Palette, height: int, **layout: Any) -> go.Figure:
+    """An empty figure in our template with a fixed height."""
+    figure = go.Figure()
+    figure.update_layout(template=template(colours), height=height, **layout)
+    return figure
+
+
+def refreshed(figure: go.Figure) -> Patch:
+    """What changes when a drawn chart gets newer data: never its axis ranges, so that a zoom is kept.
+
+    A whole new figure would reset the zoom in Dash 4.2 to 4.4 whatever its ``uirevision``.
+    """
+    whole = figure.to_plotly_json()
+    patch = Patch()
+    patch["data"] = whole["data"]
+    for key in ("shapes", "annotations"):
+        patch["layout"][key] = whole["layout"].get(key, [])
+    for name, value in whole["layout"].items():
+        if "axis" in name and "ticktext" in value:
+            patch["layout"][name]["ticktext"] = value["ticktext"]
+            patch["layout"][name]["tickvals"] = value["tickvals"]
+    return patch
+
+
+def mark_traces(marks: Sequence[Mark], place: Axis, colours: Palette, height: float = 0.5) -> list[go.Scatter]:
+    """One trace a kind of mark, on a lane of its own; marks of a kind at one batch are told together."""
+    traces = []
+    for kind, style in MARKS.items():
+        here: dict[int, list[str]] = {}
+        for mark in marks:
+            if mark.kind == kind:
+                here.setdefault(mark.position, []).append(mark.text)
+        if here:
+            traces.append(
+                go.Scatter(
+                    x=place.values[list(here)],
+                    y=[height] * len(here),
+                    mode="markers",
+                    name=style.label,
+                    marker={
+                        "symbol": style.symbol,
+                        "size": 11 if style.symbol == "star" else 9,
+                        "color": getattr(colours, style.tone),
+                        "line": {"width": 1.4, "color": getattr(colours, style.tone)},
+                    },
+                    text=["<br>".join(wrap(text) for text in texts[:4]) for texts in here.values()],
+                    hovertemplate="%{text}<extra>" + style.label + "</extra>",
+                    meta={"scenery": False, "column": style.label},
+                )
+            )
+    return traces
+
+
+def wrap(text: str, width: int = 64) -> str:
+    """Text broken into lines for a hover box; markup in it is shown, not obeyed."""
+    lines, line = [], ""
+    for word in plain(text).split():
+        if line and len(line) + len(word) + 1 > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    return "<br>".join([*lines, line])
+
+
+def plain(text: str) -> str:
+    """Text that Plotly shows as it is: no tags, no LaTeX."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
+
+
+def short(text: str, most: int = 22) -> str:
+    """A label that fits an axis."""
+    return plain(text if len(text) <= most else f"{text[: most - 1]}…")

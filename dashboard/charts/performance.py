@@ -1,0 +1,301 @@
+"""How well the model does: its metric over batches, confusion, calibration, residuals.
+
+Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from dashboard.charts.frame import Axis, Mark, Span, blank, mark_traces, plain, short
+from dashboard.theme import Palette, template
+
+
+@dataclass(frozen=True)
+class Series:
+    """A metric over batches, NaN where it is not known."""
+
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MetricView:
+    """Everything the line of performance shows; arrays run over the axis."""
+
+    place: Axis
+    batch: NDArray[np.int64]
+    label: str
+    percent: bool
+    measured: Series
+    estimated: Series
+    coverage: NDArray[np.float64]  # share of rows with labels
+    level: NDArray[np.float64]  # the champion's level when it was chosen
+    reigns: tuple[Span, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+
+def metric_line(view: MetricView, colours: Palette, compact: bool = False) -> go.Figure:
+    """Measured solid with its interval, estimated dotted, the champion's own level dashed; labels beneath.
+
+    ``compact`` leaves out the lanes of happenings and labels.
+    """
+    heights = [190] if compact else [280, 24, 46]
+    figure = make_subplots(
+        rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=0 if compact else 0.035, row_heights=heights
+    )
+    for trace in _metric_traces(view, colours):
+        figure.add_trace(trace, row=1, col=1)
+    if not compact:
+        for trace in mark_traces(view.marks, view.place, colours):
+            figure.add_trace(trace.update(showlegend=False), row=2, col=1)
+        figure.add_trace(_coverage(view, colours), row=3, col=1)
+        figure.update_yaxes(visible=False, range=[-0.2, 1.2], fixedrange=True, row=2, col=1)
+        figure.update_yaxes(
+            tickformat=".0%", range=[0, 1.05], tickvals=[0, 1], title_text="labelled", fixedrange=True, row=3, col=1
+        )
+    figure.update_layout(
+        template=template(colours),
+        height=sum(heights) + (70 if compact else 110),
+        shapes=_reign_shapes(view, colours),
+        annotations=_reign_names(view, colours),
+        margin={"l": 8, "r": 8, "t": 44 if not compact else 36, "b": 8},
+        uirevision="performance",
+        hovermode="closest",
+        legend={"y": 1.0, "yref": "container", "yanchor": "top"},
+    )
+    figure.update_xaxes(type="date" if view.place.timed else "linear", showgrid=False)
+    if view.place.timed:
+        figure.update_xaxes(hoverformat="%-d %b %Y")
+    figure.update_xaxes(title_text=view.place.title, row=len(heights), col=1)
+    figure.update_yaxes(
+        title_text=view.label.lower() if view.label.isalpha() else view.label,
+        tickformat=".0%" if view.percent else None,
+        nticks=6,
+        row=1,
+        col=1,
+    )
+    return figure
+
+
+def _metric_traces(view: MetricView, colours: Palette) -> list[go.Scatter]:
+    form = ":.1%" if view.percent else ":.4~g"
+    traces: list[go.Scatter] = []
+    for name, series, style, soft in (
+        ("estimated without labels", view.estimated, {"dash": "dot", "width": 1.6, "color": colours.second}, None),
+        ("measured", view.measured, {"width": 1.8, "color": colours.ink}, colours.interval),
+    ):
+        known = np.flatnonzero(np.isfinite(series.value))
+        if not len(known):
+            continue
+        x = view.place.values[known]
+        if soft and np.isfinite(series.low[known]).any():
+            edge = {"x": x, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+            traces.append(go.Scatter(**edge, y=series.low[known], name="low", meta={"column": f"{name}, low"}))
+            traces.append(
+                go.Scatter(
+                    **{**edge, "showlegend": True}, y=series.high[known], fill="tonexty", fillcolor=soft,
+                    name="95 % interval", meta={"column": f"{name}, high"},
+                )
+            )  # fmt: skip
+        traces.append(
+            go.Scatter(
+                x=x,
+                y=series.value[known],
+                mode="lines+markers" if name == "measured" else "lines",
+                name=name,
+                line=style,
+                marker={"size": 3.5},
+                customdata=view.batch[known],
+                hovertemplate=f"<b>%{{x}}</b>, batch #%{{customdata}}<br>{view.label} %{{y{form}}}"
+                f"<extra>{name}</extra>",
+                meta={"column": name},
+            )
+        )
+    level = np.flatnonzero(np.isfinite(view.level))
+    if len(level):
+        traces.append(
+            go.Scatter(
+                x=view.place.values[level],
+                y=view.level[level],
+                mode="lines",
+                name="champion's level when chosen",
+                line={"dash": "dash", "width": 1.2, "color": colours.rule, "shape": "hvh"},
+                hoverinfo="skip",
+                meta={"scenery": True},
+            )
+        )
+    return traces
+
+
+def _coverage(view: MetricView, colours: Palette) -> go.Bar:
+    return go.Bar(
+        x=view.place.values,
+        y=view.coverage,
+        marker={"color": colours.reference, "line": {"width": 0}},
+        name="rows with labels",
+        showlegend=False,
+        hovertemplate="%{x}: %{y:.0%} of rows have labels<extra></extra>",
+        meta={"column": "rows with labels"},
+    )
+
+
+def _reign_shapes(view: MetricView, colours: Palette) -> list[dict]:
+    shapes = []
+    for span in view.spans:
+        shapes.append(
+            {
+                "type": "rect", "xref": "x", "yref": "y domain", "x0": view.place.edge(span.start, -1),
+                "x1": view.place.edge(span.end, 1), "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0},
+                "fillcolor": getattr(colours, f"{span.tone}_soft", colours.band),
+            }
+        )  # fmt: skip
+    for reign in view.reigns[1:]:
+        start = view.place.edge(reign.start, -1)
+        shapes.append(
+            {
+                "type": "line", "xref": "x", "yref": "y domain", "x0": start, "x1": start, "y0": 0, "y1": 1.06,
+                "line": {"color": colours.rule, "width": 1}, "layer": "below",
+            }
+        )  # fmt: skip
+    return shapes
+
+
+def _reign_names(view: MetricView, colours: Palette) -> list[dict]:
+    """v1, v2, ... at the start of each reign; a reign too short for its name goes without."""
+    names, last = [], -1e9
+    least = 0.035 * max(1, len(view.batch))
+    for reign in view.reigns:
+        if reign.start - last < least:
+            continue
+        last = reign.start
+        names.append(
+            {
+                "x": view.place.edge(reign.start, -1), "y": 1.0, "xref": "x", "yref": "y domain", "xanchor": "left",
+                "yanchor": "bottom", "showarrow": False, "text": plain(reign.text), "xshift": 2,
+                "font": {"size": 11, "color": colours.muted},
+            }
+        )  # fmt: skip
+    return names
+
+
+def confusion(
+    matrix: Sequence[Sequence[int]], classes: Sequence[str], colours: Palette, difference: bool = False
+) -> go.Figure:
+    """Truth by prediction: colour is the share of the truth's row, the text its count.
+
+    With ``difference`` the matrix holds counts of b minus a, and the colours diverge around zero.
+    """
+    counts = np.asarray(matrix, dtype=float)
+    totals = counts.sum(axis=1, keepdims=True)
+    top = float(np.abs(counts).max()) or 1.0
+    shares = counts / top if difference else counts / np.where(totals == 0, 1, totals)
+    names = [short(name, 14) for name in classes]
+    scale = (
+        [[0, colours.less], [0.5, colours.zero], [1, colours.more]]
+        if difference
+        else [[0, colours.heat_zero], [1, colours.heat_low]]
+    )
+    text = [[_count(cell, difference) for cell in row] for row in counts]
+    if not difference:
+        text = [
+            [f"{cell}<br>{share:.0%}" for cell, share in zip(cells, row, strict=True)]
+            for cells, row in zip(text, shares, strict=True)
+        ]
+    figure = blank(colours, max(210, 46 * len(names) + 90))
+    figure.add_trace(
+        go.Heatmap(
+            x=list(range(len(names))),
+            y=list(range(len(names))),
+            z=shares,
+            zmin=-1 if difference else 0,
+            zmax=1,
+            colorscale=scale,
+            showscale=False,
+            text=text if len(names) <= 12 else None,
+            texttemplate="%{text}" if len(names) <= 12 else None,
+            textfont={"size": 12, "color": colours.ink},
+            xgap=2,
+            ygap=2,
+            customdata=counts,
+            hovertemplate="truth %{y}, predicted %{x}: %{customdata:,} rows<extra></extra>",
+            meta={"matrix": list(classes)},
+        )
+    )
+    figure.update_xaxes(
+        tickvals=list(range(len(names))), ticktext=names, title_text="predicted", fixedrange=True, side="bottom"
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(names))), ticktext=names, title_text="truth", autorange="reversed", showgrid=False,
+        fixedrange=True,
+    )  # fmt: skip
+    return figure
+
+
+def _count(cell: float, signed: bool) -> str:
+    if not signed:
+        return f"{cell:,.0f}"
+    return f"{'+' if cell > 0 else '−' if cell < 0 else ''}{abs(cell):,.0f}"
+
+
+def calibration(said: Sequence[float], came: Sequence[float], rows: Sequence[int], colours: Palette) -> go.Figure:
+    """Said chance against what came, with the number of rows behind each point."""
+    said, came, rows = np.asarray(said, float), np.asarray(came, float), np.asarray(rows, float)
+    figure = blank(colours, 290, showlegend=False)
+    figure.add_trace(
+        go.Scatter(
+            x=[0, 1], y=[0, 1], mode="lines", line={"width": 1, "dash": "dash", "color": colours.rule},
+            hoverinfo="skip", meta={"scenery": True},
+        )
+    )  # fmt: skip
+    figure.add_trace(
+        go.Scatter(
+            x=said,
+            y=came,
+            mode="lines+markers",
+            line={"width": 1.6, "color": colours.ink},
+            marker={"size": 5 + 9 * np.sqrt(rows / max(rows.max(initial=1), 1)), "color": colours.ink},
+            customdata=rows,
+            hovertemplate="said %{x:.0%}, came %{y:.0%} (%{customdata:,} rows)<extra></extra>",
+            meta={"column": "came true"},
+        )
+    )
+    figure.update_xaxes(title_text="chance the model said", tickformat=".0%", range=[-0.03, 1.03], showgrid=True)
+    figure.update_yaxes(title_text="share that came true", tickformat=".0%", range=[-0.03, 1.03])
+    return figure
+
+
+def scatter_actual(actual: Sequence[float], predicted: Sequence[float], target: str, colours: Palette) -> go.Figure:
+    """Predicted against actual values, with the line of perfect answers."""
+    actual, predicted = np.asarray(actual, float), np.asarray(predicted, float)
+    figure = blank(colours, 320, showlegend=False)
+    ends = [min(actual.min(initial=0), predicted.min(initial=0)), max(actual.max(initial=1), predicted.max(initial=1))]
+    if len(actual):
+        ends = [float(min(actual.min(), predicted.min())), float(max(actual.max(), predicted.max()))]
+    figure.add_trace(
+        go.Scatter(
+            x=ends, y=ends, mode="lines", line={"width": 1, "dash": "dash", "color": colours.rule}, hoverinfo="skip",
+            meta={"scenery": True},
+        )
+    )  # fmt: skip
+    figure.add_trace(
+        go.Scatter(
+            x=actual,
+            y=predicted,
+            mode="markers",
+            marker={"size": 5, "color": colours.stable, "opacity": 0.45},
+            hovertemplate="actual %{x:,.4~g}, predicted %{y:,.4~g}<extra></extra>",
+            meta={"column": "predicted"},
+        )
+    )
+    figure.update_xaxes(title_text=f"actual {short(target, 30)}", showgrid=True)
+    figure.update_yaxes(title_text=f"predicted {short(target, 30)}")
+    return figure

@@ -1,0 +1,186 @@
+"""The page round the pieces: shell, rail, heading. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import dash
+import dash_bootstrap_components as dbc
+from dash import dcc, html
+
+from dashboard.parts.basics import Content, badge, icon
+from dashboard.say import HEALTH
+from storage.records import Monitor
+
+# Sections of a monitor: key, word, icon, path under /m/<monitor>
+SECTIONS: tuple[tuple[str, str, str, str], ...] = (
+    ("summary", "Summary", "summary", ""),
+    ("drift", "Drift", "drift", "/drift"),
+    ("performance", "Performance", "performance", "/performance"),
+    ("models", "Models", "models", "/models"),
+    ("upload", "Upload", "upload", "/upload"),
+    ("events", "Events", "events", "/events"),
+    ("settings", "Settings", "settings", "/settings"),
+)
+
+
+def shell(change: int, pulse: int, colours: dict[str, str]) -> html.Div:
+    """What stays while pages come and go: bar, dialogs, messages and the heartbeat of the page."""
+    return html.Div(
+        [
+            html.A("Skip to the content", href="#content", className="skip"),
+            dcc.Location(id="url", refresh=False),
+            dcc.Location(id="go", refresh="callback-nav"),
+            dcc.Store(id="change", data=change),
+            dcc.Store(id="theme-pairs", data=colours),
+            dcc.Store(id="asked-verb"),
+            dcc.Store(id="cell"),
+            dcc.Interval(id="pulse", interval=pulse),
+            _bar(),
+            dash.page_container,
+            _dialog(),
+            html.Div(id="toasts", className="toasts", role="status", **{"aria-live": "polite"}),
+        ],
+        id="shell",
+    )
+
+
+def _bar() -> html.Header:
+    return html.Header(
+        [
+            dcc.Link([icon("logo"), html.Span("Drift Detector", className="product")], href="/", className="brand"),
+            html.Div(
+                [
+                    html.Span("Live", id="freshness", className="freshness", **{"aria-live": "off"}),
+                    html.Button("Pause", id="pause", type="button", className="bar-button", n_clicks=0),
+                    html.Button(
+                        [icon("link"), html.Span("Copy link", className="wide-only")],
+                        type="button",
+                        className="bar-button",
+                        **{"data-tool": "copy-link", "aria-label": "Copy link to this view"},
+                    ),
+                    dcc.Link(
+                        [icon("health"), html.Span("Health", className="wide-only")],
+                        href="/health",
+                        className="bar-button",
+                    ),
+                    html.Button(
+                        icon("theme"),
+                        id="theme-switch",
+                        type="button",
+                        className="bar-button",
+                        n_clicks=0,
+                        **{"aria-label": "Switch between light and dark"},
+                    ),
+                ],
+                className="bar-right",
+            ),
+        ],
+        className="bar",
+    )
+
+
+def _dialog() -> dbc.Modal:
+    return dbc.Modal(
+        [
+            dbc.ModalHeader(dbc.ModalTitle(id="verb-title"), close_button=True),
+            dbc.ModalBody(
+                [
+                    html.Div(id="verb-text"),
+                    html.Label("Note for the ledger (optional)", htmlFor="verb-note", className="field-label"),
+                    dbc.Input(id="verb-note", type="text", maxLength=500, autoComplete="off"),
+                    html.Div(id="verb-error", className="field-error", role="alert"),
+                ]
+            ),
+            dbc.ModalFooter(
+                [
+                    html.Button("Cancel", id="verb-cancel", type="button", className="btn btn-quiet", n_clicks=0),
+                    html.Button("Confirm", id="verb-confirm", type="button", className="btn btn-main", n_clicks=0),
+                ]
+            ),
+        ],
+        id="verb-dialog",
+        is_open=False,
+        centered=True,
+        fade=False,
+    )
+
+
+def page(monitors: Sequence[Monitor], monitor: Monitor | None, section: str, *content: Content) -> html.Div:
+    """Rail and main content. ``monitors`` fill the picker, ``monitor`` is the one shown, if the page is about one."""
+    return html.Div(
+        [
+            html.Nav(_rail(monitors, monitor, section), className="rail", **{"aria-label": "Pages"}),
+            html.Main(list(content), id="content", className="content", tabIndex="-1"),
+        ],
+        className="page",
+    )
+
+
+def _rail(monitors: Sequence[Monitor], monitor: Monitor | None, section: str) -> list[Any]:
+    items: list[Any] = []
+    if monitor is not None:
+        base = f"/m/{quote(monitor.name, safe='')}"
+        items.append(
+            html.Div(
+                [
+                    _picker(monitors, monitor),
+                    html.Div(badge(HEALTH[monitor.health]), id="rail-health"),
+                ],
+                className="rail-monitor",
+            )
+        )
+        items += [_item(word, sign, base + path, key == section) for key, word, sign, path in SECTIONS]
+    else:
+        items.append(_item("Monitors", "summary", "/", section == "overview"))
+        items.append(_item("New monitor", "new", "/new", section == "new"))
+        items.append(_item("Health", "health", "/health", section == "health"))
+    if monitor is not None and len(monitors) > 1:
+        items.append(_item("All monitors", "overview", "/", False, "rail-all"))
+    if monitor is not None:
+        items.append(_item("New monitor", "new", "/new", False, "rail-all"))
+    return items
+
+
+def _item(word: str, sign: str, href: str, current: bool, more: str = "") -> dcc.Link:
+    return dcc.Link(
+        [icon(sign), html.Span(word)],
+        href=href,
+        className=f"rail-item {more} {'current' if current else ''}".replace("  ", " ").strip(),
+    )
+
+
+def _picker(monitors: Sequence[Monitor], monitor: Monitor) -> Content:
+    if len(monitors) <= 1:
+        return html.Div(monitor.name, className="rail-name", title=monitor.name)
+    return dbc.Select(
+        id="monitor-picker",
+        options=[{"label": item.name, "value": f"/m/{quote(item.name, safe='')}"} for item in monitors],
+        value=f"/m/{quote(monitor.name, safe='')}",
+        size="sm",
+        **{"aria-label": "Monitor"},
+    )
+
+
+def heading(title: Content, sub: Content = None, tools: Content = None, above: Content = None) -> html.Div:
+    """The one h1 of a page, stating what is seen, with a sentence beneath and controls beside it."""
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.P(above, className="above") if above else None,
+                    html.H1(title),
+                    html.P(sub, className="lead-in") if sub else None,
+                ]
+            ),
+            html.Div(tools, className="heading-tools") if tools else None,
+        ],
+        className="heading",
+    )
+
+
+def asked(name: str, **query: str) -> dcc.Store:
+    """What a page was asked for, so that its refresh asks the same."""
+    return dcc.Store(id=f"{name}-asked", data=query)
