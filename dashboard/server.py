@@ -13,6 +13,7 @@ import waitress
 from tqdm import tqdm
 
 from dashboard.app import create_app
+from dashboard.verbs import verbs
 from pipeline.schedule import Schedule
 from pipeline.service import Service
 from storage.errors import Conflict, Refused
@@ -51,6 +52,7 @@ def serve(folder: Path, host: str, port: int, interval: float, demo: bool) -> in
         if demo:
             _demo(service, schedule, interval)
         app = create_app(service)
+        app.server.register_blueprint(verbs)
         url = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{listener.getsockname()[1]}"
         service.access_token = secrets.token_urlsafe(32)
         service.store.hold.note(url=url, token=service.access_token)

@@ -182,3 +182,5 @@ def answer(service: Any, verb: str, arguments: dict[str, Any]) -> tuple[dict[str
         return VERBS[verb](service, **arguments), 200
     except ProductError as error:
         return {"error": str(error)}, 409
+    except TypeError as error:  # arguments that the verb does not take
+        return {"error": f"{verb}: {error}."}, 400
