@@ -272,10 +272,22 @@ def _automatic(replay: Replay, at: int, rows: pa.Table, said: Predictions) -> tu
     if choice.action != "train":
         return line, False
     outcome = retrain.contest(_order(replay, choice))
+    if outcome.suspect and _same_again(replay, at, outcome):
+        outcome = retrain.contest(_order(replay, choice))
+        line["answered_by"] = "assumed person"
     replay.train_seconds += outcome.seconds
     _record(replay, at, outcome)
     line |= {"decision": outcome.action, "reason": outcome.reason, "candidates": list(outcome.candidates)}
     return line, outcome.fitted > 0
+
+
+def _same_again(replay: Replay, at: int, outcome: Outcome) -> bool:
+    """Whether the batch before was doubted for the same reason: then the world is like that, and a person accepts."""
+    if at - 1 not in replay.suspect or at not in outcome.suspect or not outcome.turned:
+        return False
+    replay.accepted |= {at - 1, at}
+    replay.suspect.pop(at - 1)
+    return True
 
 
 def situation(replay: Replay, at: int) -> Situation:
@@ -289,6 +301,7 @@ def situation(replay: Replay, at: int) -> Situation:
         points=tuple(replay.points[-200:]),
         champion_id=live.version_id,
         expected=live.metrics.get(metric),
+        best=_best(replay, metric),
         champion_rows=live.rows,
         doubling=live.details.get("doubling"),
         new_rows=sum(b.table.num_rows for b in new),
@@ -301,6 +314,13 @@ def situation(replay: Replay, at: int) -> Situation:
         retired=bool(replay.retired),
         held=False,
     )
+
+
+def _best(replay: Replay, metric: str) -> Metric | None:
+    """The best level that any champion was promoted with."""
+    known = [r.metrics[metric] for r in (*replay.retired, replay.champion) if metric in r.metrics]
+    higher = performance.primary(replay.schema, replay.settings.retrain.metric).higher
+    return max(known, key=lambda m: m.value if higher else -m.value, default=None)
 
 
 def _order(replay: Replay, choice: Choice) -> retrain.Order:
@@ -317,6 +337,7 @@ def _order(replay: Replay, choice: Choice) -> retrain.Order:
         choice.trigger,
         choice.reason,
         choice.change_at,
+        tuple(sorted(replay.accepted)),
         choice.fit,
         dump=False,
     )

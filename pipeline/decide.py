@@ -17,6 +17,7 @@ from storage.settings import Settings
 
 Step = Literal["keep", "train", "quarantine", "hold", "rollback"]
 LONGEST_WAIT = 64  # batches; each contest in a row that finds nothing better doubles the cool-down up to here
+SHORT = 3.0  # times what is worth acting on: so far below the old level is not restored
 HINT = 0.1  # p-value of a measured loss that is enough when the inputs drift as well
 
 
@@ -43,6 +44,7 @@ class Situation:
     points: tuple[Point, ...]  # in order of arrival; the last one is the batch being decided
     champion_id: int | None
     expected: Metric | None = None  # deciding metric of the champion on rows it was not fitted on, when it was promoted
+    best: Metric | None = None  # best such level of any champion so far
     champion_rows: int = 0  # rows it was fitted on
     doubling: float | None = None  # gain that twice these rows would bring: its ``details["doubling"]``
     new_rows: int = 0  # learnable labelled rows that came since the newest row the champion was fitted on
@@ -112,7 +114,7 @@ def decide(situation: Situation, settings: Settings) -> Choice:
     if situation.failures >= settings.retrain.breaker:
         told = f"{first.reason} The last {situation.failures} trainings failed: a person is needed."
         return Choice("hold", first.trigger, told, details, change_at=at)
-    barred = _barred(situation, settings)
+    barred = _barred(situation, settings, first)
     if not barred:
         return Choice("train", first.trigger, first.reason, details, change_at=at)
     if situation.retired and first.urgent and not situation.held and settings.retrain.auto:
@@ -163,8 +165,14 @@ def loss_since(situation: Situation, settings: Settings) -> Shift | None:
 
 
 def _measured(situation: Situation) -> list[Point]:
-    """Sound batches with labels that the champion predicted."""
-    return [p for p in situation.points if p.measured and p.version_id == situation.champion_id and not p.faults]
+    """Sound batches with labels that the champion predicted in its present reign."""
+    since = situation.since_promotion
+    reign = (
+        situation.points
+        if since is None
+        else situation.points[len(situation.points) - min(since, len(situation.points)) :]
+    )
+    return [p for p in reign if p.measured and p.version_id == situation.champion_id and not p.faults]
 
 
 def material(situation: Situation, settings: Settings) -> float:
@@ -193,6 +201,25 @@ def _performance(situation: Situation, settings: Settings, shift: Shift | None) 
         f"({shift.rows} labelled rows, p = {shift.p_value:.1g})."
     )
     return Signal("performance", told, urgent=True, change_at=at)
+
+
+def _shortfall(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
+    """The champion came after a loss and has not brought the old level back; new rows may."""
+    measured = [p.measured for p in _measured(situation) if p.measured]
+    best = situation.best
+    if not settings.retrain.on_performance or best is None or situation.since_promotion is None or not measured:
+        return None
+    row = primary(situation.schema, settings.retrain.metric)
+    rows = sum(m.rows for m in measured)
+    now = sum(m.value * m.rows for m in measured) / rows
+    errors = [(m.high - m.low) / 3.92 for m in measured]
+    spread = math.sqrt(sum((e * m.rows / rows) ** 2 for e, m in zip(errors, measured, strict=True)))
+    spread = math.hypot(spread, (best.high - best.low) / 3.92)
+    short = row.gain(now, best.value)
+    if short < SHORT * material(situation, settings) or short < 2.5 * spread:
+        return None
+    told = f"{_words(row.name)} {now:.3f} on {rows} labelled rows is still short of {best.value:.3f}, the level before."
+    return Signal("performance", told[0].upper() + told[1:])
 
 
 def _batch_at(situation: Situation, shift: Shift) -> int | None:
@@ -246,8 +273,8 @@ def _growth(situation: Situation, settings: Settings, shift: Shift | None) -> Si
         or new < 2 * settings.retrain.min_labelled
     ):
         return None
-    gain = situation.doubling * math.log2(1 + new / rows)
-    if gain < 2 * material(situation, settings):
+    gain = situation.doubling * 0.5**situation.rejections * math.log2(1 + new / rows)
+    if gain < (2 if situation.since_promotion is None else 3) * material(situation, settings):
         return None
     told = f"{new} new labelled rows beside the champion's {rows}: its learning curve promises {gain:.3f} more."
     return Signal("rows", told)
@@ -265,6 +292,7 @@ Check = Callable[[Situation, Settings, Shift | None], Signal | None]
 TRIGGERS: dict[str, Check] = {  # the first that fires gives the decision its name
     "person": _person,
     "performance": _performance,
+    "shortfall": _shortfall,
     "drift": _drift,
     "estimate": _estimate,
     "schedule": _schedule,
@@ -272,15 +300,19 @@ TRIGGERS: dict[str, Check] = {  # the first that fires gives the decision its na
 }
 
 
-def _barred(situation: Situation, settings: Settings) -> str:
-    """Why no training may start now; empty if one may."""
+def _barred(situation: Situation, settings: Settings, signal: Signal) -> str:
+    """Why no training may start now; empty if one may.
+
+    After a measured loss the wait grows with the age of the change: a training that came too early to be of use is
+    repeated when there are twice as many rows since.
+    """
     asked = settings.retrain
     if not asked.auto:
         return "training is by hand only"
     if situation.held:
         return "something already waits for a person"
     since, young = situation.since_training, situation.since_promotion
-    wait = min(asked.cooldown * 2**situation.rejections, max(LONGEST_WAIT, asked.cooldown))
+    wait = _wait(situation, settings, signal)
     if since is not None and since < wait:
         return f"cool-down, {since} of {wait} batches since the last training"
     if young is not None and young < asked.tenure:
@@ -291,6 +323,16 @@ def _barred(situation: Situation, settings: Settings) -> str:
     if sum(p.measured.rows for p in _measured(situation) if p.measured) < asked.min_labelled:
         return f"fewer than {asked.min_labelled} labelled rows to judge by"
     return ""
+
+
+def _wait(situation: Situation, settings: Settings, signal: Signal) -> int:
+    """Batches that must lie between two trainings."""
+    asked = settings.retrain
+    if signal.urgent and signal.change_at is not None:
+        age = sum(p.batch_id >= signal.change_at for p in situation.points)
+        return max(asked.cooldown, math.ceil(age / 2)) if situation.rejections else asked.cooldown
+    patience = 2 if signal.trigger == "performance" else 1
+    return min(patience * asked.cooldown * 2**situation.rejections, max(LONGEST_WAIT, asked.cooldown))
 
 
 def _calm(situation: Situation, settings: Settings, shift: Shift | None) -> str:

@@ -5,6 +5,7 @@ Pure given the order: no I/O, seeded fits. Times are measured only to be told.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,11 +21,12 @@ from pipeline.performance import Paired
 from pipeline.retrain import gates
 from pipeline.retrain.field import Field, known, lay_out, split, unify
 from pipeline.retrain.order import Order, Outcome, Rival
-from pipeline.retrain.recipes import Rows, recipes
+from pipeline.retrain.recipes import LEAST, Rows, recipes
 from storage.errors import Refused
 from storage.records import LabelledRows, Metric, Schema
 from storage.settings import Settings
 
+USUAL_GAIN = 0.01  # of a doubling of rows, and its spread among tables: a share of an error, points of accuracy
 FOLDS = 4  # of a first training, when it is small
 SMALL = 5_000  # rows up to which a first training is cross-fitted
 Progress = Callable[[dict[str, Any]], None]
@@ -36,10 +38,11 @@ class Entry:
 
     name: str
     model: Model
-    said: Predictions  # on the jury
+    said: Predictions  # on the jury; of rows before ``own``, where it could not stand, what the champion says
     against: Paired  # champion first, candidate second
-    start: int  # first row learned
+    learned: NDArray[np.intp]  # rows learned for the second half of the jury
     seconds: float
+    own: int = 0
     rows: Rows | None = None  # None for an earlier champion
     rival: Rival | None = None
     note: str = ""
@@ -49,8 +52,8 @@ class Entry:
         m, gain = self.against.second, self.against.gain
         return {
             "recipe": self.name,
-            "trained_on": list(self.rival.trained_on if self.rival else field_.batches(self.start, field_.jury)),
-            "rows": self.rival.rows if self.rival else field_.jury - self.start,
+            "trained_on": list(self.rival.trained_on if self.rival else field_.touched(self.learned)),
+            "rows": self.rival.rows if self.rival else len(self.learned),
             "metric": self.against.metric,
             "value": m.value,
             "low": m.low,
@@ -107,6 +110,7 @@ def _held_labels(order: Order, doubted: dict[int, str], began: float) -> Outcome
         "hold",
         f"{doubted[newest]} A person has to look at these labels before they are learned.",
         suspect=tuple(doubted),
+        turned="turned round" in doubted[newest],
         doubts=tuple(doubted.values()),
         details={"label_doubts": {str(k): v for k, v in doubted.items()}},
         seconds=time.perf_counter() - began,
@@ -125,33 +129,56 @@ def _entries(order: Order, field_: Field, champion: Model, tell: Progress) -> tu
         said = models.predict(model, jury)
         against = _against(order, labels, base, said)
         name = f"earlier version: {rival.recipe}"
-        entries.append(Entry(name, model, said, against, 0, time.perf_counter() - began, rival=rival))
+        entries.append(Entry(name, model, said, against, np.arange(0), time.perf_counter() - began, rival=rival))
     if not order.fit:
         return entries, base
     newest = int(np.sum(field_.batch == field_.batch[-1]))
     rows = recipes(field_, order.change_at, newest)
     for done, recipe in enumerate(rows):
-        entry = _fitted(order, field_, recipe, jury, labels, base)
+        entry = _fitted(order, field_, recipe, labels, base)
         if entry is not None:
             entries.append(entry)
         tell({"done": done + 1, "of": len(rows) + 1, "what": recipe.name})
     return entries, base
 
 
-def _fitted(
-    order: Order, field_: Field, recipe: Rows, jury: pa.Table, labels: NDArray[Any], base: Predictions
-) -> Entry | None:
-    """One candidate fitted on its rows before the jury; None when they cannot be learned from."""
+def _fitted(order: Order, field_: Field, recipe: Rows, labels: NDArray[Any], base: Predictions) -> Entry | None:
+    """One recipe, judged on each half of the jury with what was there before; None when it cannot be learned."""
     began = time.perf_counter()
-    start = recipe.start(field_.jury)
-    learn = field_.table.slice(start, field_.jury - start)
+    half = field_.middle - field_.jury
+    early = _learned(order, field_, recipe, field_.jury)
+    late = _learned(order, field_, recipe, field_.middle)
+    if late is None:
+        return None
+    second = models.predict(late, field_.table.slice(field_.middle))
+    first = models.predict(early, field_.table.slice(field_.jury, half)) if early else _part(base, slice(0, half))
+    said = _joined(first, second)
+    against = _against(order, labels, base, said)
+    seconds = time.perf_counter() - began
+    own = 0 if early else half
+    return Entry(recipe.name, late, said, against, recipe.chosen(field_.middle), seconds, own, rows=recipe)
+
+
+def _learned(order: Order, field_: Field, recipe: Rows, stop: int) -> Model | None:
+    """A recipe fitted on its rows before ``stop``."""
+    rows = recipe.chosen(stop)
+    if len(rows) < LEAST:
+        return None
     try:
-        model = models.fit(order.estimator, learn, order.schema, order.seed, recipe.weights(field_.jury))
+        return models.fit(order.estimator, field_.rows_of(rows), order.schema, order.seed)
     except Refused:
         return None
-    said = models.predict(model, jury)
-    against = _against(order, labels, base, said)
-    return Entry(recipe.name, model, said, against, start, time.perf_counter() - began, rows=recipe)
+
+
+def _part(said: Predictions, rows: slice) -> Predictions:
+    return Predictions(said.values[rows], None if said.probabilities is None else said.probabilities[rows])
+
+
+def _joined(first: Predictions, second: Predictions) -> Predictions:
+    p = None
+    if first.probabilities is not None and second.probabilities is not None:
+        p = np.concatenate([first.probabilities, second.probabilities])
+    return Predictions(np.concatenate([first.values, second.values]), p)
 
 
 def _against(order: Order, labels: NDArray[Any], base: Predictions, said: Predictions) -> Paired:
@@ -174,7 +201,7 @@ def _verdict(order: Order, field_: Field, entries: list[Entry], base: Prediction
     if not entries:
         told = "No candidate could be fitted." if order.fit else "There is no earlier champion to recall."
         return Outcome("reject", told, judged_on=judged)
-    best = choose(entries)
+    best = choose([e for e in entries if _restores(e, order)] or entries)
     common = {
         "candidates": table,
         "judged_on": judged,
@@ -189,7 +216,7 @@ def _verdict(order: Order, field_: Field, entries: list[Entry], base: Prediction
         f"{best.name[0].upper()}{best.name[1:]}: {name} {row.second.value:.3f} against the champion's "
         f"{row.first.value:.3f} on the newest {gain.rows} labelled rows (p = {row.p_better:.1g})"
     )
-    if not better(best.against, order.settings):
+    if not better(best.against, order.settings) or not _restores(best, order):
         return Outcome("reject", f"{told}: not better by more than noise.", **common)
     doubts, checked = gates.challenger(order, field_, best.model, best.said, base)
     if best.rival is not None:
@@ -198,16 +225,26 @@ def _verdict(order: Order, field_: Field, entries: list[Entry], base: Prediction
             action, _ending(told, doubts, order), recalled=best.rival.version_id, trained_on=best.rival.trained_on,
             rows=best.rival.rows, doubts=tuple(doubts), details=checked, **common,
         )  # fmt: skip
-    winner = _refit(order, field_, best)
-    tell({"done": fitted + 1, "of": fitted + 1, "what": "last fit"})
+    tell({"done": fitted, "of": fitted + 1, "what": "last fit"})
     action = "hold" if doubts or not order.settings.retrain.auto_promote else "promote"
-    return _finished(order, field_, best, winner, Outcome(
+    return _finished(order, field_, best, Outcome(
         action, _ending(told, doubts, order), doubts=tuple(doubts), details=checked, **common))  # fmt: skip
 
 
 def choose(entries: list[Entry]) -> Entry:
     """The entry with the largest gain over the champion; the earlier in the list (more rows) when equal."""
     return max(entries, key=lambda entry: entry.against.gain.value)
+
+
+def _restores(entry: Entry, order: Order) -> bool:
+    """Whether an earlier champion is back at the level it was promoted with; a new candidate need not be."""
+    if entry.rival is None or entry.against.metric not in entry.rival.metrics:
+        return True
+    row, before = performance.primary(order.schema, order.settings.retrain.metric), entry.rival.metrics
+    now, then = entry.against.second, before[entry.against.metric]
+    slack = (now.high - now.low + then.high - then.low) / 4
+    worth = order.settings.retrain.worth * (1.0 if row.task == "classification" else abs(then.value))
+    return row.gain(now.value, then.value) < slack + worth
 
 
 def better(against: Paired, settings: Settings) -> bool:
@@ -239,47 +276,52 @@ def _comparison(against: Paired) -> dict[str, Any]:
 
 
 def _metrics(order: Order, field_: Field, entry: Entry) -> dict[str, Metric]:
-    """All metrics of a candidate on the jury."""
-    labels = field_.labels[field_.jury :]
-    said = entry.said
+    """All metrics of a candidate on those rows of the jury that it judged itself."""
+    labels = field_.labels[field_.jury + entry.own :]
+    said = _part(entry.said, slice(entry.own, None))
     return performance.measure(labels, said.values, said.probabilities, order.schema, order.settings.retrain.metric)[0]
 
 
-def _refit(order: Order, field_: Field, best: Entry) -> Model:
+def _refit(order: Order, field_: Field, rows: NDArray[np.intp]) -> Model:
     """The winning recipe on everything it may use: jury included, and the holdout where it learns all history."""
-    assert best.rows is not None
-    stop = field_.rows
-    start = best.rows.start(stop)
-    learn, weights = field_.table.slice(start), best.rows.weights(stop)
-    if start == 0 and field_.holdout.num_rows:
+    learn = field_.rows_of(rows)
+    if _whole(field_, rows):
         learn = unify([field_.holdout, learn])
-        if weights is not None:
-            weights = np.concatenate([np.full(field_.holdout.num_rows, weights[0]), weights])
-    return models.fit(order.estimator, learn, order.schema, order.seed, weights)
+    return models.fit(order.estimator, learn, order.schema, order.seed)
 
 
-def _finished(order: Order, field_: Field, best: Entry, winner: Model, outcome: Outcome) -> Outcome:
+def _whole(field_: Field, rows: NDArray[np.intp]) -> bool:
+    """Whether these rows are all there are, so that the holdout belongs to them too."""
+    return len(rows) == field_.rows and field_.holdout.num_rows > 0
+
+
+def _finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Outcome:
     """The outcome with the winner's artefact and everything that is kept with a version."""
     assert best.rows is not None
-    labels = field_.labels[field_.jury :]
-    start = best.rows.start(field_.rows)
-    said = best.said
+    chosen = best.rows.chosen(field_.rows)
+    winner = _refit(order, field_, chosen)
+    labels = field_.labels[field_.jury + best.own :]
+    judged = field_.table.slice(field_.jury + best.own)
+    said = _part(best.said, slice(best.own, None))
+    losses = None
+    if order.schema.task == "regression":
+        winner = models.with_errors(winner, judged, np.abs(labels - said.values), order.seed)
+        losses = models.predict(winner, judged).losses
     details = {
         **outcome.details,
         "doubling": doubling(order, field_, best),
-        "calibration": performance.calibrate(labels, said.values, said.probabilities, order.schema, said.losses),
+        "calibration": performance.calibrate(labels, said.values, said.probabilities, order.schema, losses),
     }
     importance: dict[str, float] = {}
     if order.dump:
-        jury = field_.table.slice(field_.jury)
-        importance = ranked(best.model, jury, labels, order.schema, order.settings, order.seed)
-    rows = field_.rows - start + (field_.holdout.num_rows if start == 0 else 0)
+        last = field_.table.slice(field_.middle)
+        importance = ranked(best.model, last, field_.labels[field_.middle :], order.schema, order.settings, order.seed)
     return replace(
         outcome,
-        artefact=models.dump(winner, field_.table.slice(start)) if order.dump else None,
+        artefact=models.dump(winner, field_.table) if order.dump else None,
         model=None if order.dump else winner,
-        trained_on=field_.batches(start, field_.rows),
-        rows=rows,
+        trained_on=field_.touched(chosen),
+        rows=len(chosen) + (field_.holdout.num_rows if _whole(field_, chosen) else 0),
         importance=importance,
         details=details,
         environment=models.environment(),
@@ -288,22 +330,24 @@ def _finished(order: Order, field_: Field, best: Entry, winner: Model, outcome: 
 
 
 def doubling(order: Order, field_: Field, best: Entry) -> float:
-    """Gain that the last doubling of rows brought, less its standard error: what another might bring."""
-    assert best.rows is not None
-    learn = field_.table.slice(best.start, field_.jury - best.start)
-    half = learn.take(np.arange(1, learn.num_rows, 2))
+    """Gain that the last doubling of rows brought, shrunk: what another might bring."""
     try:
-        model = models.fit(order.estimator, half, order.schema, order.seed)
+        half = models.fit(order.estimator, field_.rows_of(best.learned[1::2]), order.schema, order.seed)
     except Refused:
         return 0.0
-    labels = field_.labels[field_.jury :]
-    said = models.predict(model, field_.table.slice(field_.jury))
-    return _shrunk(_against(order, labels, said, best.said))
+    labels = field_.labels[field_.middle :]
+    said = models.predict(half, field_.table.slice(field_.middle))
+    whole = _part(best.said, slice(field_.middle - field_.jury, None))
+    return _shrunk(_against(order, labels, said, whole))
 
 
 def _shrunk(against: Paired) -> float:
-    half_width = (against.gain.high - against.gain.low) / 2
-    return max(0.0, against.gain.value - half_width / 2)
+    """A gain as measured, drawn towards what a doubling usually brings by as much as it is uncertain."""
+    error = max((against.gain.high - against.gain.low) / 4, 1e-9)
+    row = performance.METRICS.get(against.metric)
+    usual = USUAL_GAIN * (abs(against.second.value) if row is not None and row.task == "regression" else 1.0)
+    trust = usual**2 / (usual**2 + error**2)
+    return max(0.0, trust * against.gain.value + (1 - trust) * usual)
 
 
 def ranked(
@@ -414,17 +458,25 @@ def _unseen(
 def _first_doubling(
     table: pa.Table, labels: NDArray[Any], schema: Schema, estimator: str, settings: Settings, seed: int
 ) -> float:
-    """As ``doubling``, for a first training: half of the rows against all but the holdout."""
-    learn, keep = split(table.num_rows, settings.retrain.holdout or 0.2)
-    if len(keep) < 50:
+    """As ``doubling``, for a first training: three quarters of the rows against half as many, over all folds."""
+    n = table.num_rows
+    if n < 200:
         return 0.0
+    turn = np.arange(n) % FOLDS
+    folds = range(FOLDS if n <= SMALL else 1)
+    at, said = [], ([], [])
     try:
-        said = [
-            models.predict(models.fit(estimator, table.take(rows), schema, seed), table.take(keep))
-            for rows in (learn[1::2], learn)
-        ]
+        for k in folds:
+            rows, keep = np.flatnonzero(turn != k), np.flatnonzero(turn == k)
+            at.append(keep)
+            for store, learn in zip(said, (rows[k % 2 :: 2], rows), strict=True):
+                store.append(models.predict(models.fit(estimator, table.take(learn), schema, seed), table.take(keep)))
     except Refused:
         return 0.0
-    half, whole = ((s.values, s.probabilities) for s in said)
+    half, whole = (functools.reduce(_joined, parts) for parts in said)
     asked = settings.retrain
-    return _shrunk(performance.compare(labels[keep], half, whole, schema, asked.metric, asked.confidence))
+    against = performance.compare(
+        labels[np.concatenate(at)], (half.values, half.probabilities), (whole.values, whole.probabilities),
+        schema, asked.metric, asked.confidence,
+    )  # fmt: skip
+    return _shrunk(against)

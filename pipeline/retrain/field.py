@@ -32,14 +32,28 @@ class Field:
     jury: int  # row at which the jury begins; it goes on to the end
 
     @property
+    def middle(self) -> int:
+        """Row at which the second half of the jury begins."""
+        return (self.jury + self.rows) // 2
+
+    @property
     def rows(self) -> int:
         """All rows, jury included, holdout not."""
         return len(self.labels)
 
     def batches(self, start: int, stop: int) -> tuple[int, ...]:
         """Ids of the batches that rows start..stop touch, in order."""
-        ids = self.batch[start:stop]
-        return tuple(int(i) for i in dict.fromkeys(ids.tolist()))
+        return tuple(dict.fromkeys(self.batch[start:stop].tolist()))
+
+    def touched(self, rows: NDArray[np.intp]) -> tuple[int, ...]:
+        """Ids of the batches of these rows, in order."""
+        return tuple(dict.fromkeys(self.batch[rows].tolist()))
+
+    def rows_of(self, rows: NDArray[np.intp]) -> pa.Table:
+        """These rows; without a copy where they follow one another."""
+        if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+            return self.table.slice(int(rows[0]), len(rows))
+        return self.table.take(pa.array(rows))
 
 
 def split(rows: int, share: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -74,8 +88,9 @@ def known(rows: LabelledRows, schema: Schema) -> pa.Table:
 def lay_out(order: Order) -> Field:
     """The field of an order.
 
-    The jury is the newest half of what the champion has not learned, at most ``JURY`` rows (or the rows that the
-    settings ask for, if that is more).
+    The jury is the newest of what came since the change, or else since the champion learned: at most ``JURY`` rows (or
+    as many as the settings ask for, if that is more). It is judged in two steps: its first half by candidates that learned
+    nothing of it, its second half by candidates that learned the first.
     """
     schema = order.schema
     whole = known(order.reference, schema)
@@ -87,9 +102,10 @@ def lay_out(order: Order) -> Field:
     batch = np.repeat(np.array(ids, dtype=np.int64), [p.num_rows for p in parts])
     learned = np.isin(batch, order.champion.trained_on)
     fresh = int(np.flatnonzero(learned)[-1]) + 1 if learned.any() else parts[0].num_rows
-    new = table.num_rows - fresh
+    changed = np.flatnonzero(batch == order.change_at) if order.change_at is not None else ()
+    new = table.num_rows - max(fresh, int(changed[0]) if len(changed) else 0)
     wanted = max(JURY, order.settings.retrain.min_labelled)
-    jury = table.num_rows - min(new // 2, wanted)
+    jury = table.num_rows - min(new, wanted)
     labels = models.target(table, schema)
     return Field(table, labels, batch, parts[0].num_rows, holdout, models.target(holdout, schema), fresh, jury)
 

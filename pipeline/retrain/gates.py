@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline import models, performance
 from pipeline.models import Model, Predictions
 from pipeline.retrain.field import Field, known
-from pipeline.retrain.order import Order
+from pipeline.retrain.order import Order, Rival
 from storage.records import Schema
 
 LEAST = 50  # labels of a batch below which nothing is said about them
@@ -38,14 +38,29 @@ def labels(order: Order, champion: Model) -> dict[int, str]:
     new = [b for b in order.batches if b.batch_id not in order.champion.trained_on][-LOOK_BACK:]
     for batch in new:
         table = known(batch, order.schema)
-        if table.num_rows < LEAST:
+        if table.num_rows < LEAST or batch.batch_id in order.accepted:
             continue
         y = models.target(table, order.schema)
         said = models.predict(champion, table)
+        if any(_explains(rival, table, y, order) for rival in order.retired):
+            continue  # the world is back in a state that was learned, and accepted, before
         doubt = _doubt(order, table, y, said)
         if doubt:
             out[batch.batch_id] = f"Labels of batch {batch.batch_id}: {doubt}"
     return out
+
+
+def _explains(rival: Rival, table: pa.Table, y: NDArray[Any], order: Order) -> bool:
+    """Whether an earlier champion predicts these labels as well as it ever did."""
+    name = performance.primary(order.schema, order.settings.retrain.metric).name
+    then = rival.metrics.get(name)
+    if then is None:
+        return False
+    model = rival.model if isinstance(rival.model, Model) else models.load(rival.model)
+    said = models.predict(model, table)
+    row = performance.primary(order.schema, order.settings.retrain.metric)
+    now = performance.with_interval(row, performance.said(y, said.values, said.probabilities, order.schema))
+    return row.gain(now.value, then.value) < (now.high - now.low + then.high - then.low) / 4
 
 
 def _doubt(order: Order, table: pa.Table, y: NDArray[Any], said: Predictions) -> str:

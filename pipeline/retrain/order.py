@@ -38,6 +38,7 @@ class Order:
     trigger: Trigger = "person"
     reason: str = ""
     change_at: int | None = None  # batch id where the change is estimated to have begun
+    accepted: tuple[int, ...] = ()  # batches whose labels a person has accepted: they are not doubted
     fit: bool = True  # False: judge earlier champions only
     dump: bool = True  # False: leave the winner as an object (a backtest keeps everything in memory)
 
@@ -59,6 +60,7 @@ class Outcome:
     importance: dict[str, float] = field(default_factory=dict)
     comparison: dict[str, Any] = field(default_factory=dict)  # champion, challenger, gain with interval, p, flips
     suspect: tuple[int, ...] = ()  # batches whose labels are doubted: not to be learned until a person accepts them
+    turned: bool = False  # labels are doubted because they say the opposite of the predictions
     doubts: tuple[str, ...] = ()  # why it is held
     details: dict[str, Any] = field(default_factory=dict)  # calibration, doubling, holdout, gates, confusion
     environment: dict[str, str] = field(default_factory=dict)

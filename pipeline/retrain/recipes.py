@@ -1,4 +1,4 @@
-"""Which rows a candidate learns: all history, recent windows, since the change, recent rows weighing more. Pure."""
+"""Which rows a candidate learns: all history, recent windows, since the change, thinned towards the past. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.retrain.field import Field
 
 LEAST = 50  # rows worth fitting
 ALIKE = 0.75  # of two windows whose lengths have a ratio above this, one is enough
-MOST = 6  # fits in a contest
+MOST = 5  # recipes in a contest
 
 
 @dataclass(frozen=True)
@@ -21,23 +21,27 @@ class Rows:
     name: str
     length: int | None = None  # newest so many rows; None: see ``since``
     since: int = 0  # from this row on
-    half_life: int | None = None  # rows after which a row weighs half
+    thin: int | None = None  # newest rows kept whole; of as many before half, of twice as many before a quarter, ...
 
-    def start(self, stop: int) -> int:
-        """First row learned when rows up to ``stop`` are there."""
-        return max(0, stop - self.length) if self.length is not None else self.since
+    def chosen(self, stop: int) -> NDArray[np.intp]:
+        """Numbers of the rows learned when rows up to ``stop`` are there, in order.
 
-    def weights(self, stop: int) -> NDArray[np.float64] | None:
-        """Weight of each row from start to stop, mean 1; None when all weigh the same."""
-        if self.half_life is None:
-            return None
-        age = stop - 1 - np.arange(self.start(stop), stop)
-        raw = 0.5 ** (age / self.half_life)
-        return raw / raw.mean()
+        Examples
+        --------
+        >>> Rows("", thin=2).chosen(14).tolist()
+        [3, 7, 9, 11, 12, 13]
+        """
+        if self.length is not None:
+            return np.arange(max(0, stop - self.length), stop)
+        if self.thin is None:
+            return np.arange(min(self.since, stop), stop)
+        age = stop - 1 - np.arange(stop)
+        step = 2 ** np.ceil(np.log2(np.maximum((age + 1) / self.thin, 1.0))).astype(np.int64)
+        return np.flatnonzero((age + 1) % step == 0)
 
 
 def recipes(field: Field, change_at: int | None, newest: int) -> list[Rows]:
-    """The candidates of a contest, those with most rows first.
+    """The candidates of a contest.
 
     Parameters
     ----------
@@ -47,12 +51,12 @@ def recipes(field: Field, change_at: int | None, newest: int) -> list[Rows]:
     newest : int
         Rows of the newest batch.
     """
-    stop = field.jury
+    stop = field.middle
     out = [Rows("all history")]
     taken = [stop]
 
     def add(row: Rows) -> None:
-        length = stop - row.start(stop)
+        length = len(row.chosen(stop))
         if length >= LEAST and all(min(length, t) / max(length, t) <= ALIKE for t in taken):
             out.append(row)
             taken.append(length)
@@ -61,12 +65,11 @@ def recipes(field: Field, change_at: int | None, newest: int) -> list[Rows]:
         after = np.flatnonzero(field.batch == change_at)
         if len(after):
             add(Rows(f"since batch {change_at}", since=int(after[0])))
+    wide = max(newest, LEAST)
+    if stop > 8 * wide:
+        add(Rows("all history, thinned towards the past", thin=wide))
     fresh = stop - field.fresh
-    for length in (fresh, field.reference, 2 * newest, 4 * newest, newest, 8 * newest, 16 * newest):
-        if length < stop:
+    for length in (2 * newest, field.reference, fresh, 4 * newest, newest, 8 * newest):
+        if length < stop and len(out) < MOST:
             add(Rows(f"last {length:,} rows", length=length))
-    out = out[: MOST - 1]
-    half = max(fresh, newest, LEAST)
-    if stop > 2 * half:
-        out.append(Rows("all history, recent rows weigh more", half_life=half))
     return out
