@@ -1,0 +1,73 @@
+"""Parquet bytes to a table: the footer is judged before a single row is unpacked."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.read.kinds import is_text
+from pipeline.read.raw import Raw, check_cells, check_shape
+from storage.errors import Refused
+from storage.settings import ReadSettings
+
+MAGIC = b"PAR1"
+
+
+def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
+    """The flat columns of a Parquet file.
+
+    Raises
+    ------
+    Refused
+        For a damaged file, too many rows, columns or cells, and text that would unpack to too many bytes.
+    """
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        check_shape(name, file.metadata.num_rows, file.metadata.num_columns, settings)
+        texts = [field.name for field in file.schema_arrow if is_text(field.type)]
+        file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
+        flat, nested = _flat(file.schema_arrow)
+        table = file.read(columns=flat, use_threads=True)
+        _check_texts(table, name, settings)
+        table.validate(full=True)
+        table = _decoded(table)
+    except (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError) as error:
+        raise Refused("The Parquet file is damaged.", file=name, remedy="Write and send it again.") from error
+    warnings = tuple(f"Column {column!r} holds nested or binary values and is ignored." for column in nested)
+    names = tuple(" ".join(column.split()) for column in table.column_names)
+    return check_cells(Raw(name, "parquet", names, tuple(table.columns), settings, None, warnings))
+
+
+def _flat(schema: pa.Schema) -> tuple[list[str], list[str]]:
+    """Names of columns with one plain value a row, and of the others."""
+    flat = [field.name for field in schema if plain(field.type)]
+    return flat, [field.name for field in schema if not plain(field.type)]
+
+
+def plain(kind: pa.DataType) -> bool:
+    """Whether a type holds one plain value a row."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return not (pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+                or pa.types.is_fixed_size_binary(kind))  # fmt: skip
+
+
+def _check_texts(table: pa.Table, name: str, settings: ReadSettings) -> None:
+    for column in table.column_names:
+        total = 0
+        for chunk in table.column(column).chunks:
+            if pa.types.is_dictionary(chunk.type):
+                total += pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+        if total > settings.max_bytes:
+            raise Refused(f"The text unpacks to {total:,} bytes; {settings.max_bytes:,} are allowed.", file=name,
+                          column=column, remedy="Split the file, or raise read.max_bytes.")  # fmt: skip
+
+
+def _decoded(table: pa.Table) -> pa.Table:
+    """Text as plain strings."""
+    columns = [
+        column.cast(pa.string()) if is_text(column.type) and column.type != pa.string() else column
+        for column in table.columns
+    ]
+    return pa.Table.from_arrays(columns, names=table.column_names)

@@ -1,0 +1,373 @@
+"""CSV to columns of text. A row that does not have one cell for each name is refused, never padded or shifted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pcsv
+
+from pipeline.read.layout import Layout, lay_out
+from pipeline.read.raw import Raw, check_cells, check_shape, shown
+from storage.errors import Refused
+from storage.settings import ReadSettings
+
+DELIMITERS = (",", ";", "\t", "|")
+_HEAD = 1 << 16  # bytes looked at for the delimiter
+_PIECE = 20_000  # rows turned into columns at a time
+_SEP_LINE = re.compile(rb'"?sep=(.)"?\s*', re.IGNORECASE)
+_SPACED = re.compile(rb'[,;\t|] +"|(?:\n|^) +"')
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
+_INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f\u2060"))
+
+
+@dataclass(frozen=True)
+class Header:
+    """Where the table begins: names as they stand, the first byte and line of the rows, the delimiter."""
+
+    names: tuple[str, ...]
+    line: int
+    body: int  # offset of the first byte after the header
+    body_line: int
+    delimiter: str
+    warnings: tuple[str, ...]
+
+
+def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
+    """A CSV file as text columns.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8 without a byte order mark.
+    name : str
+        For messages.
+
+    Raises
+    ------
+    Refused
+        For a row with another number of cells than the header (line, expected and found number), an open quote, text
+        after a closing quote, a header without names.
+    """
+    if b"\r" in data and b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
+    header = find_header(data, name)
+    spaced = _SPACED.search(data[header.body - 1 :] if header.body else data) is not None
+    layout = None if spaced else lay_out(data, header.body, header.body_line, header.delimiter)
+    if layout is None:
+        raw = _read_exactly(data, header, name, settings)
+    else:
+        raw = _read_regular(data, header, layout, name, settings)
+    return check_cells(_tidied(raw, header))
+
+
+# --- header -----------------------------------------------------------------------------------------------------------
+
+
+def find_header(data: bytes, name: str) -> Header:
+    """Skip what stands before the table, find the delimiter and the names."""
+    at, line, delimiter, comments = 0, 1, "", 0
+    said = _SEP_LINE.fullmatch(_line_at(data, 0).strip(b"\r\n"))
+    if said:
+        delimiter = said.group(1).decode("latin-1")
+        at, line = len(_line_at(data, 0)), 2
+        if delimiter not in DELIMITERS:
+            raise Refused(f"The delimiter {delimiter!r} is not known.", file=name, row=1, remedy=_KNOWN)
+    hashed = -1
+    while at < len(data):
+        piece = _line_at(data, at)
+        if piece.strip() and not piece.lstrip().startswith(b"#"):
+            break
+        hashed = at if piece.strip() else hashed
+        comments += bool(piece.strip())
+        at, line = at + len(piece), line + 1
+    head = data[at : at + _HEAD]
+    delimiter = delimiter or guess_delimiter(head, len(data) > at + _HEAD)
+    if hashed >= 0 and _is_hashed_header(_line_at(data, hashed), head, delimiter):
+        comments, line, at = comments - 1, line - data.count(b"\n", hashed, at), hashed
+    if at >= len(data):
+        raise Refused("There is no line of column names.", file=name)
+    warnings = (f"{comments} comment line{'s' * (comments > 1)} before the header left out.",) if comments else ()
+    return _header_at(data, at, line, delimiter, name, warnings)
+
+
+_KNOWN = "Known are comma, semicolon, tab and bar."
+
+
+def _line_at(data: bytes, at: int) -> bytes:
+    """The line that begins at a byte, with its end."""
+    end = data.find(b"\n", at)
+    return data[at : end + 1] if end >= 0 else data[at:]
+
+
+def _header_at(data: bytes, at: int, line: int, delimiter: str, name: str, warnings: tuple[str, ...]) -> Header:
+    text = io.StringIO(data[at : at + (1 << 20)].decode(errors="ignore"), newline="")
+    reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=True)
+    try:
+        cells = next(reader)
+    except (csv.Error, StopIteration) as error:
+        raise Refused(f"The column names cannot be read: {error}.", file=name, row=line) from error
+    body = at
+    for _ in range(reader.line_num):
+        body += len(_line_at(data, body))
+    return Header(tuple(cells), line, body, line + reader.line_num, delimiter, warnings)
+
+
+def _is_hashed_header(line: bytes, head: bytes, delimiter: str) -> bool:
+    """Whether a line that begins with # holds the names: as many cells as the next line, which holds a number."""
+    names = _cells(line.decode(errors="replace"), delimiter)
+    below = _cells(_line_at(head, 0).decode(errors="replace"), delimiter)
+    numbers = any(_PLAIN_NUMBER.fullmatch(cell.strip()) for cell in below)
+    named = not any(_PLAIN_NUMBER.fullmatch(cell.strip()) for cell in names)
+    return len(names) == len(below) > 1 and numbers and named
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter, skipinitialspace=True), [])
+
+
+def guess_delimiter(head: bytes, cut: bool = False) -> str:
+    """The delimiter under which the first lines have as many cells as the header; else the one that splits it most.
+
+    Parameters
+    ----------
+    head : bytes
+        The beginning of the table, header first.
+    cut : bool
+        Whether the last line may be incomplete.
+    """
+    text = head.decode(errors="ignore")
+    best, best_rank = ",", (False, 0, 0)
+    for order, delimiter in enumerate(DELIMITERS):
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+        try:
+            counts = [len(row) for row in reader if row and not row[0].startswith("#")]
+        except csv.Error:
+            continue
+        if cut and len(counts) > 2:
+            counts.pop()
+        if not counts or counts[0] < 2:
+            continue
+        same = sum(count == counts[0] for count in counts)
+        rank = (same == len(counts), same * counts[0], -order)
+        if rank > best_rank:
+            best, best_rank = delimiter, rank
+    return best
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def _read_regular(data: bytes, header: Header, layout: Layout, name: str, settings: ReadSettings) -> Raw:
+    """Rows by PyArrow, after the layout has shown that each has the right number of cells."""
+    width = _width(header, layout.cells, layout.lines, name, layout.odd_rows(data, len(header.names)))
+    odd = np.isin(np.arange(len(layout.lines)), layout.odd_rows(data, width))
+    lines = layout.lines[~odd]
+    check_shape(name, len(lines), width, settings)
+    if not len(lines):
+        return Raw(name, "csv", _padded(header.names, width), _no_rows(width), settings, lines, header.warnings)
+    keys = [str(at) for at in range(width)]
+    options = {
+        "read_options": pcsv.ReadOptions(column_names=keys, block_size=max(1 << 20, 2 * layout.longest + 64)),
+        "parse_options": pcsv.ParseOptions(
+            delimiter=header.delimiter, newlines_in_values=layout.broken, invalid_row_handler=lambda row: "skip"
+        ),
+        "convert_options": pcsv.ConvertOptions(
+            column_types=dict.fromkeys(keys, pa.string()), strings_can_be_null=False, null_values=[]
+        ),
+    }
+    try:
+        table = pcsv.read_csv(pa.py_buffer(data).slice(header.body), **options)
+    except pa.ArrowInvalid:
+        return _read_exactly(data, header, name, settings)
+    if table.num_rows != len(lines):
+        return _read_exactly(data, header, name, settings)
+    return _with_comments(Raw(name, "csv", _padded(header.names, width), tuple(table.columns), settings, lines,
+                              header.warnings), layout.lines[odd], data, layout.starts[odd])  # fmt: skip
+
+
+def _with_comments(raw: Raw, lines: np.ndarray, data: bytes, starts: np.ndarray) -> Raw:
+    hashed = [int(line) for line, at in zip(lines, starts, strict=True) if data[at : at + 64].lstrip()[:1] == b"#"]
+    return _warned(raw, _comment_note(hashed))
+
+
+def _comment_note(lines: Sequence[int]) -> str:
+    return f"{len(lines)} comment line{'s' * (len(lines) > 1)} left out, first line {lines[0]}." if lines else ""
+
+
+def _warned(raw: Raw, note: str) -> Raw:
+    return replace(raw, warnings=(*raw.warnings, note)) if note else raw
+
+
+def _width(header: Header, cells: np.ndarray, lines: np.ndarray, name: str, odd: np.ndarray) -> int:
+    """The number of cells of every row: as many as names, or one more everywhere (checked to be empty later)."""
+    expected = len(header.names)
+    counts = np.delete(cells, odd)
+    wrong = np.flatnonzero(counts != expected)
+    if not len(wrong):
+        return expected
+    if expected > 1 and (counts == expected + 1).all():
+        return expected + 1
+    first, last = wrong[0], len(counts) - 1
+    raise _ragged(name, int(np.delete(lines, odd)[first]), expected, int(counts[first]), first == last)
+
+
+def _ragged(name: str, line: int, expected: int, found: int, last: bool) -> Refused:
+    remedy = "Quote cells that hold the delimiter, and check this line."
+    if last and found < expected:
+        remedy = "The file seems to be cut off; send it again."
+    return Refused(f"expected {expected} cells as in the header, found {found}.", file=name, row=line, remedy=remedy)
+
+
+def _padded(names: tuple[str, ...], width: int) -> tuple[str, ...]:
+    return (*names, *[""] * (width - len(names)))
+
+
+def _no_rows(width: int) -> tuple[pa.ChunkedArray, ...]:
+    return tuple(pa.chunked_array([], pa.string()) for _ in range(width))
+
+
+def _read_exactly(data: bytes, header: Header, name: str, settings: ReadSettings) -> Raw:
+    """Rows by Python's own reader: slower, for files with quotes in unusual places. Says what is wrong where."""
+    text = io.TextIOWrapper(io.BytesIO(data[header.body :]), "utf-8", newline="")
+    reader = csv.reader(text, delimiter=header.delimiter, strict=True, skipinitialspace=True)
+    expected = len(header.names)
+    parts: list[list[pa.Array]] = []
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    cells: list[int] = []
+    hashed: list[int] = []
+    begins = 0
+    try:
+        for row in reader:
+            line, begins = header.body_line + begins, reader.line_num
+            if not row or (len(row) == 1 and expected > 1 and not row[0].strip()):
+                continue
+            if len(row) != expected and row[0].lstrip().startswith("#"):
+                hashed.append(line)
+                continue
+            cells.append(len(row))
+            lines.append(line)
+            if cells[0] not in (expected, expected + 1) or len(row) != cells[0]:
+                raise _ragged(name, lines[0] if cells[0] != expected else line, expected,
+                              cells[0] if cells[0] != expected else len(row), False)  # fmt: skip
+            rows.append(row)
+            if len(rows) == _PIECE:
+                check_shape(name, len(lines), expected, settings)
+                parts.append(_columns(rows))
+                rows = []
+    except csv.Error as error:
+        raise _unreadable(error, name, header.body_line + begins) from error
+    if rows:
+        parts.append(_columns(rows))
+    width = cells[0] if cells else expected
+    check_shape(name, len(lines), width, settings)
+    columns = tuple(pa.chunked_array([part[at] for part in parts], pa.string()) for at in range(width))
+    raw = Raw(name, "csv", _padded(header.names, width), columns, settings, np.array(lines, np.int64), header.warnings)
+    return _warned(raw, _comment_note(hashed))
+
+
+def _columns(rows: list[list[str]]) -> list[pa.Array]:
+    return [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+
+
+def _unreadable(error: csv.Error, name: str, line: int) -> Refused:
+    text = str(error)
+    if "unexpected end of data" in text:
+        return Refused("a quote is opened and never closed.", file=name, row=line, remedy="Close it, or double it.")
+    if "expected after" in text:
+        remedy = 'Write " inside a cell as "".'
+        return Refused("there is text after a closing quote.", file=name, row=line, remedy=remedy)
+    if "field larger" in text:
+        return Refused("a cell is too long.", file=name, row=line, remedy="Is a quote left open?")
+    return Refused(f"the line cannot be read ({text}).", file=name, row=line)
+
+
+# --- tidying ----------------------------------------------------------------------------------------------------------
+
+
+def _tidied(raw: Raw, header: Header) -> Raw:
+    """Names cleaned, columns without name and content dropped, blank rows dropped; each said in a warning."""
+    names = tuple(clean_name(cell) for cell in raw.names)
+    if len(names) > 1 and all(_PLAIN_NUMBER.fullmatch(cell) for cell in names):
+        raise Refused(
+            f"numbers stand where column names are expected ({shown(', '.join(names))}).",
+            file=raw.name,
+            row=header.line,
+            remedy="Put a line with the names of the columns first.",
+        )
+    if names[0].startswith("#") and len(names) > 1:
+        names = (names[0].lstrip("#").strip(), *names[1:])
+    raw = replace(raw, names=names, delimiter=header.delimiter)
+    return _without_blank_rows(_without_unnamed(raw, len(header.names), header.line))
+
+
+def clean_name(cell: str) -> str:
+    """A column name without surrounding blanks, invisible marks and line breaks; composed characters."""
+    return " ".join(unicodedata.normalize("NFC", cell.translate(_INVISIBLE)).split())
+
+
+def _without_unnamed(raw: Raw, named: int, line: int) -> Raw:
+    keep = []
+    for at, (name, column) in enumerate(zip(raw.names, raw.columns, strict=True)):
+        if name:
+            keep.append(at)
+        elif not _blank(column).all():
+            if at >= named:
+                raise _ragged(raw.name, raw.line(0) or line, named, named + 1, False)
+            if at == 0 and _counts_rows(column):
+                continue
+            first = int(np.flatnonzero(~_blank(column))[0])
+            raise Refused(
+                f"Column {at + 1} has cells but no name.",
+                file=raw.name,
+                row=raw.line(first),
+                remedy="Name it in the header, or leave it out.",
+            )
+    if len(keep) == len(raw.names):
+        return raw
+    if not keep:
+        raise Refused("There are no column names.", file=raw.name, row=line)
+    note = "A column without a name was left out: an empty one at the end of lines, or a row counter in front."
+    return replace(
+        raw,
+        names=tuple(raw.names[at] for at in keep),
+        columns=tuple(raw.columns[at] for at in keep),
+        warnings=(*raw.warnings, note),
+    )
+
+
+def _blank(column: pa.ChunkedArray) -> np.ndarray:
+    return pc.equal(pc.binary_length(pc.utf8_trim_whitespace(column)), 0).to_numpy()
+
+
+def _counts_rows(column: pa.ChunkedArray) -> bool:
+    """Whether a nameless first column is the row counter that pandas and R write."""
+    try:
+        numbers = pc.cast(column, pa.int64()).to_numpy()
+    except pa.ArrowInvalid:
+        return False
+    return bool(len(numbers)) and bool((np.diff(numbers) > 0).all()) and numbers[0] >= 0
+
+
+def _without_blank_rows(raw: Raw) -> Raw:
+    """Leave out rows of delimiters only, as spreadsheets write them below a table."""
+    if len(raw.columns) < 3 or not raw.rows:
+        return raw
+    blank = np.ones(raw.rows, bool)
+    for column in raw.columns:
+        blank &= _blank(column)
+        if not blank.any():
+            return raw
+    keep = pa.array(~blank)
+    lines = raw.lines[~blank] if raw.lines is not None else None
+    note = f"{int(blank.sum()):,} rows without a single value were left out ({raw.place(np.flatnonzero(blank))})."
+    columns = tuple(column.filter(keep) for column in raw.columns)
+    return replace(raw, columns=columns, lines=lines, warnings=(*raw.warnings, note))
