@@ -1,0 +1,129 @@
+"""The eyes: each looks at all features at once and gives the logarithm of a p-value and an effect size.
+
+Pure: no I/O, no clock, no randomness. Arrays are (features,) unless said otherwise; ``n`` rows of the batch, ``m`` of the
+reference, both divided by the design effect. Effects are standardised differences with their small-sample bias removed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.drift.laws import log_chi2, log_more, log_skewed
+
+Floats = NDArray[np.float64]
+Seen = tuple[Floats, Floats]  # log p-values, effects
+_LN2 = float(np.log(2.0))
+_EXPECTED = 4.0  # least expected rows of a bin; smaller ones are pooled
+
+
+def shift(scores: Floats, p: Floats, q: Floats, n: Floats, m: Floats) -> Seen:
+    """Difference of the mean score, two-sided: the permutation law by its first three moments.
+
+    Parameters
+    ----------
+    scores, p, q : ndarray of shape (features, cells)
+        Score of each cell; shares of reference and batch.
+    """
+    gap = ((q - p) * scores).sum(axis=1)
+    pooled = (p * m[:, None] + q * n[:, None]) / (n + m)[:, None]
+    centred = scores - (pooled * scores).sum(axis=1, keepdims=True)
+    weighed = pooled * centred
+    variance = (weighed * centred).sum(axis=1)
+    third = (weighed * centred * centred).sum(axis=1)
+    sd = np.sqrt(variance * (1 / n + 1 / m))
+    z = np.divide(gap, sd, out=np.zeros_like(gap), where=sd > 1e-12)
+    skew = np.divide(third * (1 / n**2 - 1 / m**2), sd**3, out=np.zeros_like(gap), where=sd > 1e-12)
+    log_p = np.minimum(_LN2 + log_skewed(np.abs(z), skew * np.sign(z)), 0.0)
+    spread = np.sqrt(np.maximum((p * scores**2).sum(axis=1) - (p * scores).sum(axis=1) ** 2, 0.0))
+    effect = np.divide(np.abs(gap), spread, out=np.zeros_like(gap), where=spread > 1e-12)
+    return log_p, unbiased(effect, 1 / n + 1 / m)
+
+
+def gap(p: Floats, q: Floats, n: Floats, m: Floats) -> Seen:
+    """Largest gap of the cumulative shares: Massart's bound, conservative on bins.
+
+    The effect is the gap in units of the shift of a normal curve that would make it (0.4 a standard deviation).
+    """
+    largest = np.abs(np.cumsum(q - p, axis=1)).max(axis=1)
+    rows = n * m / (n + m)
+    return np.minimum(_LN2 - 2 * rows * largest**2, 0.0), unbiased(2.5 * largest, 2.5**2 * 0.8 / rows)
+
+
+def shape(x: Floats, y: Floats, n: Floats, m: Floats) -> Seen:
+    """Chi-square over bins, those with few expected rows pooled; gamma law with the permutation moments.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (features, bins)
+        Rows of batch and reference, divided by the design effect.
+    """
+    total = x + y
+    few = total * (np.minimum(n, m) / (n + m))[:, None] < _EXPECTED
+    x = np.concatenate([np.where(few, 0.0, x), (x * few).sum(axis=1, keepdims=True)], axis=1)
+    total = np.concatenate([np.where(few, 0.0, total), (total * few).sum(axis=1, keepdims=True)], axis=1)
+    rows = (n + m)[:, None]
+    expected = total * n[:, None] / rows
+    parts = np.divide((x - expected) ** 2, expected, out=np.zeros_like(x), where=expected > 0)
+    statistic = parts.sum(axis=1) * (n + m) / m
+    bins = (total > 0).sum(axis=1)
+    mean, variance = permuted_moments(total, n, m, bins)
+    rate = np.divide(2 * mean, variance, out=np.ones_like(mean), where=variance > 0)
+    log_p = np.where(bins > 1, log_chi2(statistic * rate, mean * rate), 0.0)
+    effective = n * m / (n + m)
+    return log_p, unbiased(np.sqrt(statistic / effective), np.maximum(bins - 1, 0) / effective)
+
+
+def permuted_moments(total: Floats, n: Floats, m: Floats, bins: Floats) -> Seen:
+    """Exact mean and variance of Pearson's chi-square of a 2 x bins table with fixed margins.
+
+    Haldane (1940); in the form of Lewis, Saunders and Westcott (1984).
+    """
+    rows = n + m
+    inverse = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0).sum(axis=1)
+    mean = rows * (bins - 1) / (rows - 1)
+    two, many = rows - 2, bins * (rows - bins)
+    v1, v2 = two / (rows - 1), (bins - 1) * (rows - bins) / (rows - 1)
+    w1 = (rows**2 * (1 / n + 1 / m) / rows - 4) / (rows - 2)
+    w2 = (rows * inverse - bins**2) / (rows - 2)
+    del many
+    variance = 2 * rows / (rows - 3) * (v1 - w1) * (v2 - w2) + rows**2 / (rows - 1) * w1 * w2
+    return mean, np.maximum(variance, 1e-9)
+
+
+def counted(x: Floats, n: Floats, y: Floats, m: Floats) -> Seen:
+    """Share of marked rows, two-sided, by Fisher's exact law; any broadcastable shapes.
+
+    The effect is the difference of the angles ``2 asin(sqrt(share))`` (Cohen's h).
+    """
+    more, less = log_more(x, n, y, m), log_more(n - x, n, m - y, m)
+    angle = 2 * np.arcsin(np.sqrt(np.clip(x / n, 0, 1))) - 2 * np.arcsin(np.sqrt(np.clip(y / m, 0, 1)))
+    return np.minimum(np.minimum(more, less) + _LN2, 0.0), unbiased(np.abs(angle), 1 / n + 1 / m)
+
+
+def heaviest(x: Floats, n: Floats, y: Floats, m: Floats) -> tuple[Floats, Floats, NDArray[np.intp]]:
+    """The cell whose share changed most, each cell by Fisher's law, corrected for the number of cells.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (features, cells)
+
+    Returns
+    -------
+    tuple of ndarray
+        Log p-values, effects, and which cell.
+    """
+    cells = np.maximum((x + y > 0).sum(axis=1), 1)
+    expected = (x + y) * (n / (n + m))[:, None]
+    pull = (x - expected) ** 2 / np.maximum(expected * (1 - (x + y) / (n + m)[:, None]), 0.05)
+    top = np.argpartition(pull, -4, axis=1)[:, -4:] if x.shape[1] > 4 else np.tile(np.arange(x.shape[1]), (len(x), 1))
+    rows = np.arange(len(x))[:, None]
+    log_p, effect = counted(x[rows, top], n[:, None], y[rows, top], m[:, None])
+    best = log_p.argmin(axis=1)
+    at = np.arange(len(x))
+    return np.minimum(log_p[at, best] + np.log(cells), 0.0), effect[at, best], top[at, best]
+
+
+def unbiased(effect: Floats, variance: Floats) -> Floats:
+    """An effect without what chance alone adds to its square."""
+    return np.sqrt(np.maximum(effect**2 - variance, 0.0))

@@ -1,0 +1,158 @@
+"""Null laws: logarithms of tail probabilities, for whole arrays at once, down to any smallness.
+
+Pure: no I/O, no clock, no randomness. SciPy has them all but takes a second to import; the tests hold these against it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+# Chebyshev coefficients of erfc, Numerical Recipes 3rd ed. 6.2.2: relative error below 1.2e-7 everywhere
+_ERFC = (0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368,
+         -1.26551223)  # fmt: skip
+LEAST = -700.0  # of a logarithm that is shown: e**-700 is about the least a float holds
+
+
+def log_normal(z: Floats) -> Floats:
+    """Logarithm of the upper tail of the standard normal.
+
+    Parameters
+    ----------
+    z : ndarray
+
+    Returns
+    -------
+    ndarray
+        Of the same shape; relative error of the probability below 2e-7.
+    """
+    x = np.abs(z) / np.sqrt(2.0)
+    t = 2.0 / (2.0 + x)
+    power = np.full_like(t, _ERFC[0])
+    for coefficient in _ERFC[1:]:
+        power = power * t + coefficient
+    log_tail = np.log(t / 2) - x * x + power
+    return np.where(z >= 0, log_tail, np.log1p(-np.minimum(np.exp(log_tail), 0.5)))
+
+
+def log_skewed(z: Floats, skewness: Floats) -> Floats:
+    """Logarithm of the upper tail of a standardised statistic with the given skewness.
+
+    Pearson's type III law through the cube root of Wilson and Hilferty (1931); the normal law at skewness 0. Negative
+    skewness, whose upper tail is lighter, is taken as none.
+    """
+    skew = np.maximum(skewness, 1e-3)
+    freedom = 8.0 / skew**2
+    x = np.maximum(1.0 + z * np.sqrt(2.0 / freedom), 1e-12)
+    return log_normal((np.cbrt(x) - (1 - 2 / (9 * freedom))) * np.sqrt(9 * freedom / 2))
+
+
+def log_chi2(x: Floats, freedom: Floats) -> Floats:
+    """Logarithm of the upper tail of chi-square with any positive degrees of freedom.
+
+    The continued fraction of the incomplete gamma function (modified Lentz), and its series where ``x`` is small;
+    0 where there is no degree of freedom.
+    """
+    a = np.maximum(np.asarray(freedom, np.float64), 1e-9) / 2
+    x = np.maximum(np.asarray(x, np.float64), 0.0) / 2
+    front = a * np.log(np.maximum(x, 1e-300)) - x - log_gamma(a)
+    upper = front + _fraction(np.maximum(x, a + 1), a)
+    near = np.minimum(x, a + 1)
+    lower = np.exp(a * np.log(np.maximum(near, 1e-300)) - near - log_gamma(a)) * _series(near, a)
+    tail = np.where(x < a + 1, np.log1p(-np.minimum(lower, 1 - 1e-12)), upper)
+    return np.where(np.asarray(freedom) > 0, np.minimum(tail, 0.0), 0.0)
+
+
+def _fraction(x: Floats, a: Floats) -> Floats:
+    """Logarithm of the continued fraction, for ``x >= a + 1``."""
+    b = x + 1 - a
+    c = np.full_like(b, 1e300)
+    d = 1 / b
+    h = d.copy()
+    for i in range(1, 60):
+        an = -i * (i - a)
+        b = b + 2
+        d = an * d + b
+        d = 1 / np.where(np.abs(d) < 1e-300, 1e-300, d)
+        c = b + an / c
+        c = np.where(np.abs(c) < 1e-300, 1e-300, c)
+        step = d * c
+        h = h * step
+        if np.abs(step - 1).max(initial=0.0) < 1e-8:
+            break
+    return np.log(np.maximum(h, 1e-300))
+
+
+def _series(x: Floats, a: Floats) -> Floats:
+    """The series of the lower tail without its front factor, for ``x < a + 1``."""
+    term = 1 / a
+    total = term.copy()
+    for i in range(1, 400):
+        term = term * x / (a + i)
+        total = total + term
+        if (term <= 1e-10 * total).all():
+            break
+    return total
+
+
+def log_gamma(x: Floats) -> Floats:
+    """Logarithm of the gamma function for positive numbers: Stirling's series behind a shift by 8."""
+    x = np.asarray(x, np.float64)
+    product = x * (x + 1) * (x + 2) * (x + 3) * (x + 4) * (x + 5) * (x + 6) * (x + 7)
+    y = x + 8
+    inverse = 1 / (y * y)
+    tail = (1 / 12 - inverse * (1 / 360 - inverse / 1260)) / y
+    small = (y - 0.5) * np.log(y) - y + 0.9189385332046727 + tail - np.log(np.minimum(product, 1e300))
+    big = (x - 0.5) * np.log(np.maximum(x, 1.0)) - x + 0.9189385332046727 + 1 / (12 * np.maximum(x, 1.0))
+    return np.where(x > 1e6, big, small)
+
+
+def log_more(x: Floats, n: Floats, y: Floats, m: Floats) -> Floats:
+    """Logarithm of the chance that at least ``x`` of the ``x + y`` marked rows lie among ``n`` of ``n + m`` rows.
+
+    The hypergeometric tail of Fisher's exact test, one-sided, bounded from above by a geometric series: the ratio of
+    successive terms falls, so ``tail <= first / (1 - ratio)``, which is close where it matters, in the far tail.
+    Rows need not be whole numbers (a design effect divides them).
+
+    Parameters
+    ----------
+    x, n : ndarray
+        Marked rows and rows of the batch.
+    y, m : ndarray
+        Marked rows and rows of the reference.
+
+    Returns
+    -------
+    ndarray
+        At most 0.
+    """
+    total = x + y
+    first = (
+        _log_choose(total, x) + _log_choose(n + m - total, n - x) - _log_choose(n + m, n)
+    )
+    ratio = y * (n - x) / np.maximum((x + 1) * (m - y + 1), 1e-12)
+    tail = first - np.log(np.maximum(1 - ratio, 1e-3))
+    return np.where((x * m > y * n) & (ratio < 0.999), np.minimum(tail, 0.0), 0.0)
+
+
+def _log_choose(n: Floats, k: Floats) -> Floats:
+    return log_gamma(n + 1) - log_gamma(k + 1) - log_gamma(np.maximum(n - k, 0.0) + 1)
+
+
+def pool(logs: Floats, weights: Floats) -> Floats:
+    """One log p-value from several: the weighted harmonic mean (Wilson 2019), right at small values under dependence.
+
+    Parameters
+    ----------
+    logs : ndarray of shape (..., eyes)
+        Logarithms of p-values.
+    weights : ndarray of shape (eyes,) or (..., eyes)
+        Adding to 1.
+
+    Returns
+    -------
+    ndarray of shape (...,)
+    """
+    least = logs.min(axis=-1, keepdims=True)
+    return np.minimum(least[..., 0] - np.log((weights * np.exp(least - logs)).sum(axis=-1)), 0.0)

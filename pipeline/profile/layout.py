@@ -1,0 +1,117 @@
+"""The features of a profile side by side, as matrices, so that all are judged at once.
+
+Pure: no I/O, no clock, no randomness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.profile.counts import Profile
+from pipeline.profile.grid import CELLS, FeatureGrid
+
+Floats = NDArray[np.float64]
+GROUPS = 10  # coarse bins, each about a tenth of the reference
+_OUTER = 0.006  # share of the reference that counts as its outer tail, each side
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numeric features of one profile: arrays of shape (features, 128), (features, 1024) and (features,)."""
+
+    names: tuple[str, ...]
+    cells: Floats
+    shards: Floats
+    nulls: Floats
+    rows: int
+
+    @cached_property
+    def present(self) -> Floats:
+        """Rows with a value."""
+        return self.cells.sum(axis=1)
+
+    @cached_property
+    def shares(self) -> Floats:
+        """Share of the rows with a value in each cell."""
+        return self.cells / np.maximum(self.present, 1.0)[:, None]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Categorical features of one profile, padded with empty levels: (features, levels) and (features,)."""
+
+    names: tuple[str, ...]
+    counts: Floats  # known levels, the last of each feature for rare ones
+    new: Floats  # rows of levels the grid does not know
+    nulls: Floats
+    rows: int
+
+    @cached_property
+    def present(self) -> Floats:
+        """Rows with a value."""
+        return self.counts.sum(axis=1) + self.new
+
+
+@dataclass(frozen=True)
+class Lens:
+    """What only the reference decides: scores and coarse bins of its numeric features, tails, singletons."""
+
+    scores: Floats  # (features, 128), mean 0 and standard deviation 1 in the reference
+    squares: Floats  # (features, 128), of the scores, standardised again
+    group_of: NDArray[np.intp]  # (features, 128)
+    lower: Floats  # (4, features, 128), 1 in the cells of: lowest, highest 0.5%, below, above the range
+    once: Floats  # (categorical features,), rows of levels seen once
+
+
+def numbers_of(profile: Profile, names: Sequence[str]) -> Numbers:
+    """The numeric features of a profile side by side."""
+    parts = [profile.features[name] for name in names]
+    shards = np.array([part.counts for part in parts], np.float64).reshape(len(parts), CELLS, -1)
+    nulls = np.array([part.nulls for part in parts], np.float64)
+    return Numbers(tuple(names), shards.sum(axis=2), shards.reshape(len(parts), shards.shape[1] * shards.shape[2] if len(parts) else 0), nulls, profile.rows)
+
+
+def levels_of(profile: Profile, names: Sequence[str]) -> Levels:
+    """The categorical features of a profile side by side."""
+    parts = [profile.features[name] for name in names]
+    counts = np.zeros((len(parts), max((len(part.counts) for part in parts), default=1)))
+    for at, part in enumerate(parts):
+        counts[at, : len(part.counts)] = part.counts
+    new = np.array([part.new_rows for part in parts], np.float64)
+    return Levels(tuple(names), counts, new, np.array([part.nulls for part in parts], np.float64), profile.rows)
+
+
+def lens_of(numbers: Numbers, grids: Sequence[FeatureGrid], levels: Levels, profile: Profile) -> Lens:
+    """What a reference decides about how batches are looked at."""
+    shares = numbers.shares
+    scores = np.array([grid.scores for grid in grids], np.float64).reshape(len(grids), CELLS)
+    scores = _standard(scores, shares)
+    up_to = np.cumsum(shares, axis=1)
+    from_here = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1]
+    middle = up_to - shares / 2
+    group_of = np.clip((middle * GROUPS).astype(np.intp), 0, GROUPS - 1)
+    lower = np.stack([up_to <= _OUTER, from_here <= _OUTER, up_to <= 0, from_here <= 0]).astype(np.float64)
+    once = [
+        float((profile.features[name].counts[:-1] == 1).sum() + sum(n == 1 for n in (profile.features[name].new or {}).values()))
+        for name in levels.names
+    ]
+    return Lens(scores, _standard(scores**2, shares), group_of, lower, np.array(once))
+
+
+def _standard(scores: Floats, shares: Floats) -> Floats:
+    """Scores with mean 0 and standard deviation 1 over shares, row by row; 0 where nothing varies."""
+    scores = scores - (scores * shares).sum(axis=1, keepdims=True)
+    sd = np.sqrt((scores**2 * shares).sum(axis=1, keepdims=True))
+    return np.divide(scores, sd, out=np.zeros_like(scores), where=sd > 1e-9)
+
+
+def grouped(cells: Floats, group_of: NDArray[np.intp], groups: int = GROUPS) -> Floats:
+    """Cells summed into coarse bins; (features, 128) to (features, groups)."""
+    features = len(cells)
+    at = group_of + np.arange(features)[:, None] * groups
+    return np.bincount(at.ravel(), weights=cells.ravel(), minlength=features * groups).reshape(features, groups)
