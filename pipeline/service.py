@@ -63,6 +63,7 @@ class Service(Views):
         self._pulse: dict[str, Any] = {"last": None, "running": {}}
         self._jobs: dict[str, Job] = {job.name: job for job in history.jobs(self.db)}
         self.desk.vault.sweep()
+        sources.recover(self.inbox)
 
     @property
     def db(self) -> Database:
@@ -116,15 +117,19 @@ class Service(Views):
         self._looks, arrivals = sources.look(self.inbox, self._looks)
         for arrival in arrivals:
             try:
-                self.receive(arrival.monitor, arrival.name, arrival.path.read_bytes(), "inbox", "schedule")
-            except Missing as error:
-                self._tell_once(f"inbox/{arrival.monitor}", str(error))
+                claimed = sources.claim(arrival.path)
             except FileNotFoundError:
-                continue  # taken away between the look and the reading
-            except Refused as error:
+                continue  # taken away between the look and now
+            try:
+                self.receive(arrival.monitor, arrival.name, claimed.read_bytes(), "inbox", "schedule")
+            except (Missing, Refused) as error:
+                sources.release(claimed)
                 self._tell_once(f"inbox/{arrival.monitor}/{arrival.name}", str(error))
+            except BaseException:
+                sources.release(claimed)
+                raise
             else:
-                sources.acknowledge(arrival.path)
+                sources.acknowledge(claimed)
                 taken += 1
         return taken
 

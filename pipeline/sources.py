@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_CLAIMED = ".taken-"
 _UNFINISHED = (".tmp", ".part", ".partial", ".swp", ".crdownload", ".filepart")
 
 
@@ -90,9 +91,35 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def acknowledge(path: Path) -> None:
-    """Take a file out of the inbox once it is kept elsewhere."""
-    path.unlink(missing_ok=True)
+def claim(path: Path) -> Path:
+    """Take a file for reading, so that whoever writes its name again makes a new arrival.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is gone already.
+    """
+    claimed = path.with_name(f"{_CLAIMED}{path.name}")
+    os.rename(path, claimed)
+    return claimed
+
+
+def release(claimed: Path) -> None:
+    """Put a claimed file back under its name, unless that name is in use again."""
+    original = claimed.with_name(claimed.name.removeprefix(_CLAIMED))
+    if not original.exists():
+        os.rename(claimed, original)
+
+
+def recover(inbox: Path) -> None:
+    """Put back what an interrupted run had claimed."""
+    for claimed in inbox.glob(f"*/{_CLAIMED}*"):
+        release(claimed)
+
+
+def acknowledge(claimed: Path) -> None:
+    """Remove a claimed file: its bytes are kept elsewhere."""
+    claimed.unlink(missing_ok=True)
 
 
 SOURCES: dict[str, Source] = {row.name: row for row in (Source("inbox", "Inbox folder", look),)}

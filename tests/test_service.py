@@ -1,0 +1,264 @@
+"""Every verb of the service, on a small monitor: what goes in, what is remembered, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import sources
+from pipeline.service import Service
+from storage import history
+from storage.errors import Conflict, Missing, Refused, Unhealthy
+from storage.upkeep import doctor
+from tests.tables import labels_csv, rows_csv
+
+SETTINGS = {"retrain.min_labelled": 50, "retrain.cooldown": 0, "retrain.tenure": 0}
+
+
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory) -> Path:
+    """A data folder with one fresh monitor, to be copied."""
+    folder = tmp_path_factory.mktemp("seed") / "data"
+    service = Service(folder)
+    service.init("shop", "reference.csv", rows_csv(0, 800, labelled=True), "bought", id_column="id", estimator="linear",
+                 settings=SETTINGS)  # fmt: skip
+    service.close()
+    return folder
+
+
+@pytest.fixture
+def service(seed, tmp_path):
+    import shutil
+
+    folder = tmp_path / "data"
+    shutil.copytree(seed, folder)
+    service = Service(folder)
+    yield service
+    service.close()
+    assert [finding.text for finding in doctor(folder) if not finding.ok] == []
+
+
+def test_founding(service):
+    monitor = service.the_monitor(None)
+    assert {f.name: f.kind for f in monitor.schema.watched} == {
+        "age": "numeric",
+        "income": "numeric",
+        "city": "categorical",
+    }
+    assert (monitor.schema.task, monitor.schema.classes) == ("classification", ("no", "yes"))
+    (version,) = history.versions(service.db, monitor.id)
+    assert version.metrics["accuracy"].value > 0.8
+    assert set(version.importance) == {"age", "income", "city"}
+    assert max(version.importance, key=version.importance.get) == "income"
+    with pytest.raises(Conflict, match="already there"):
+        service.init("shop", "reference.csv", rows_csv(0, 80, labelled=True), "bought")
+    with pytest.raises(Refused, match="no column 'sold'"):
+        service.init("other", "reference.csv", rows_csv(0, 80, labelled=True), "sold")
+
+
+def test_a_quiet_and_a_drifting_batch(service):
+    quiet = service.ingest("shop", "quiet.csv", rows_csv(1, 200, labelled=True)).batch
+    moved = service.ingest("shop", "moved.csv", rows_csv(2, 200, shift=1.5)).batch
+    assert (quiet.state, moved.state) == ("done", "done")
+    assert not history.report(service.db, quiet.id).drift
+    report = history.report(service.db, moved.id)
+    assert report.drifted == ("income",)
+    assert report.features[0].name == "income"
+    assert "income" in report.explanation
+    monitor = service.the_monitor("shop")
+    assert monitor.health == "unreliable"
+    (episode,) = history.episodes(service.db, monitor.id)
+    assert (episode.kind, episode.found_batch, episode.features) == ("drift", moved.id, ("income",))
+    measured = {p.basis: p for p in history.performance_of(service.db, quiet.id)}
+    assert set(measured) == {"measured", "estimated"}
+    truth = [row["label"] == row["prediction"] for row in history.rows_of(service.db, quiet.id)]
+    assert measured["measured"].metrics["accuracy"].value == pytest.approx(sum(truth) / len(truth))
+
+
+def test_the_same_bytes_by_every_way_are_one_batch(service):
+    data = rows_csv(3, 100)
+    first = service.ingest("shop", "a.csv", data)
+    again = service.receive("shop", "b.csv", data, "upload")
+    (service.inbox / "shop" / "c.csv").write_bytes(data)
+    service.look_into_inbox()
+    assert service.look_into_inbox() == 1, "taken at the second look, when it has stopped growing"
+    assert not (service.inbox / "shop" / "c.csv").exists()
+    assert (first.duplicate, again.duplicate, again.batch.id) == (False, True, first.batch.id)
+    monitor = service.the_monitor("shop")
+    assert len(history.batches(service.db, monitor.id)) == 1
+    assert len(history.events(service.db, kinds=("duplicate",))) == 2
+
+
+def test_a_growing_file_is_left_alone(service):
+    path = service.inbox / "shop" / "d.csv"
+    data = rows_csv(4, 100)
+    path.write_bytes(data[:1000])
+    assert service.look_into_inbox() == 0
+    path.write_bytes(data)
+    assert service.look_into_inbox() == 0
+    assert service.look_into_inbox() == 1
+    service.work("shop")
+    assert history.batches(service.db, 1)[0].rows == 100
+
+
+def test_labels_that_come_later_revise_the_accuracy(service):
+    batch = service.ingest("shop", "rows.csv", rows_csv(5, 200)).batch
+    assert {p.basis for p in history.performance_of(service.db, batch.id)} == {"estimated"}
+    half = b"\n".join(labels_csv(5, 200).splitlines()[:101])
+    service.ingest("shop", "labels-1.csv", half)
+    service.ingest("shop", "labels-2.csv", labels_csv(5, 200))
+    said = [p for p in history.performance_of(service.db, batch.id) if p.basis == "measured"]
+    assert [p.labelled for p in said] == [100, 200], "both are kept: the accuracy was revised"
+    assert history.performance(service.db, 1)[-1].labelled == 200
+
+
+def test_bad_input_is_kept_with_its_reason_and_can_be_retried(service):
+    bad = service.ingest("shop", "bad.csv", b"id,age,city\n1,30,Oslo\n").batch
+    after = service.ingest("shop", "good.csv", rows_csv(6, 100)).batch
+    assert (bad.state, after.state) == ("quarantined", "done")
+    assert "income" in bad.reason
+    assert service.desk.vault.get("spool", bad.sha256).startswith(b"id,age")
+    (need,) = service.needs_person()
+    assert (need["kind"], need["batch_id"], need["acceptable"]) == ("quarantined", bad.id, False)
+    with pytest.raises(Conflict, match="could not be read"):
+        service.accept(bad.id)
+    service.retry(bad.id)
+    service.work("shop")
+    assert history.batch(service.db, bad.id).state == "quarantined"
+    service.discard(bad.id)
+    assert service.needs_person() == []
+    with pytest.raises(Conflict, match="not quarantined"):
+        service.retry(after.id)
+
+
+def test_broken_data_is_set_aside_and_a_person_may_accept_it(service):
+    lines = rows_csv(7, 300, labelled=True).decode().splitlines()
+    cells = [line.split(",") for line in lines]
+    for at in range(1, 100):
+        cells[at][2] = ""
+    data = "\n".join(",".join(row) for row in cells).encode()
+    batch = service.ingest("shop", "nulls.csv", data).batch
+    assert (batch.state, batch.learnable) == ("quarantined", False)
+    assert "income" in batch.reason
+    assert history.report(service.db, batch.id).faults[0].kind == "nulls"
+    assert history.rows_of(service.db, batch.id)[0]["prediction"] in ("yes", "no"), "predictions are there all the same"
+    assert history.learnable_rows(service.db, 1) == 800
+    service.accept(batch.id)
+    service.work("shop")
+    assert history.batch(service.db, batch.id).state == "done"
+    assert history.learnable_rows(service.db, 1) == 1100
+
+
+def test_a_changed_world_is_learned_and_can_be_rolled_back(service):
+    monitor = service.the_monitor("shop")
+    for seed in range(10, 18):
+        flipped = rows_csv(seed, 200, labelled=True).replace(b",yes\n", b",?\n").replace(b",no\n", b",yes\n")
+        service.ingest("shop", f"{seed}.csv", flipped.replace(b",?\n", b",no\n"))
+    needs = service.needs_person()
+    actions = [d.action for d in history.decisions(service.db, monitor.id)]
+    assert "train" in actions
+    assert "promote" not in actions[:-1], "labels that are turned round are never learned without a person"
+    assert needs
+    assert service.the_monitor("shop").health == "needs_you"
+
+
+def test_promote_roll_back_and_predict(service):
+    for seed in range(20, 23):
+        service.ingest("shop", f"{seed}.csv", rows_csv(seed, 200, labelled=True))
+    service.retrain("shop", note="curious")
+    service.work("shop")
+    monitor = service.the_monitor("shop")
+    versions = history.versions(service.db, monitor.id)
+    decision = history.decisions(service.db, monitor.id, last=1)[0]
+    assert decision.trigger == "person"
+    assert decision.action in ("promote", "reject")
+    assert decision.details["candidates"]
+    assert sum(version.state == "champion" for version in versions) == 1
+    if decision.action == "promote":
+        assert service.rollback("shop") == 1
+    else:
+        with pytest.raises(Conflict, match="no earlier champion"):
+            service.rollback("shop")
+    said = service.predict("shop", "x.csv", rows_csv(30, 10))
+    assert [row["id"] for row in said] == [f"30-{at}" for at in range(10)]
+    assert all(row["p_no"] + row["p_yes"] == pytest.approx(1, abs=1e-5) for row in said)
+    with pytest.raises(Missing, match="v9"):
+        service.promote("shop", 9)
+
+
+def test_preview_stores_nothing(service):
+    before = history.change_number(service.db)
+    seen = service.preview("shop", "x.csv", rows_csv(2, 200, shift=1.5))
+    assert (seen.kind, seen.rows, seen.duplicate_of) == ("rows", 200, None)
+    assert seen.report.drifted == ("income",)
+    assert seen.reason
+    assert len(seen.predictions) == 20
+    assert service.preview("shop", "l.csv", labels_csv(2, 50)).kind == "labels"
+    with pytest.raises(Refused, match="empty"):
+        service.preview("shop", "x.csv", b"")
+    assert history.change_number(service.db) == before
+
+
+def test_thresholds_changed_afterwards_rescore_the_history(service):
+    batch = service.ingest("shop", "moved.csv", rows_csv(2, 200, shift=1.5)).batch
+    assert history.report(service.db, batch.id).drift
+    effect = service.settings_effect("shop", {"features.income.watch": False})
+    assert effect == {"alarms_before": 1, "alarms_after": 0, "batches": 1}
+    service.change_settings("shop", {"features.income.watch": False}, note="known and harmless")
+    assert not history.report(service.db, batch.id).drift
+    assert history.settings_history(service.db, 1)[0].note == "known and harmless"
+    with pytest.raises(Refused, match="no feature 'wage'"):
+        service.change_settings("shop", {"features.wage.watch": False})
+
+
+def test_distributions_and_quantiles_come_from_profiles(service):
+    batch = service.ingest("shop", "moved.csv", rows_csv(2, 200, shift=1.5)).batch
+    drawn = service.distribution("shop", "income", batch.id)
+    assert sum(drawn.batch) + drawn.batch_null == pytest.approx(1)
+    assert sum(drawn.reference) + drawn.reference_null == pytest.approx(1)
+    assert (drawn.reference_rows, drawn.batch_rows) == (800, 200)
+    assert drawn.batch_stats["mean"] - drawn.reference_stats["mean"] == pytest.approx(15, abs=2)
+    (line,) = service.quantiles("shop", "income")
+    assert line["q50"] == pytest.approx(65, abs=3)
+    (shares,) = service.quantiles("shop", "city")
+    assert sum(shares["shares"].values()) == pytest.approx(1)
+    low, high = service.band("shop", 200)
+    assert 0 <= low < high <= 1.5
+
+
+def test_a_job_that_fails_is_recorded_shown_and_retried(service, monkeypatch):
+    def broken() -> None:
+        raise Unhealthy("the disk is full")
+
+    for _ in range(2):
+        with service.recorded_job("inbox", None):
+            broken()
+    (job,) = [job for job in history.jobs(service.db) if job.name == "inbox"]
+    assert (job.failures, job.error) == (2, "the disk is full")
+    assert len(history.events(service.db, kinds=("job_failed",))) == 1, "told once, not at every turn"
+    assert service.needs_person()[0]["kind"] == "failed_job"
+    with service.recorded_job("inbox", None):
+        pass
+    assert history.jobs(service.db)[0].failures == 0
+
+
+def test_an_unknown_inbox_folder_is_told_once(service):
+    stray = service.inbox / "nobody"
+    stray.mkdir()
+    (stray / "x.csv").write_bytes(b"a,b\n1,2\n")
+    for _ in range(4):
+        service.look_into_inbox()
+    assert len(history.events(service.db, kinds=("inbox",))) == 1
+    assert (stray / "x.csv").exists(), "what cannot be taken stays where it is"
+    assert sources.SOURCES
+
+
+def test_forgetting_a_person(service):
+    batch = service.ingest("shop", "rows.csv", rows_csv(40, 50)).batch
+    message = service.forget("shop", None, ["40-7"])
+    assert "1 rows" in message
+    assert not service.desk.vault.has("spool", batch.sha256)
+    assert "40-7" not in [row["key"] for row in history.rows_of(service.db, batch.id)]
+    with pytest.raises(Refused, match="what to forget"):
+        service.forget("shop", None, [])

@@ -1,0 +1,40 @@
+"""Downloads must not run anything in a spreadsheet, and must come back as they were."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.write import csv_of_rows
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "\r=1"])
+def test_formulas_are_disarmed(cell):
+    ((shown,),) = list(csv.reader(io.StringIO(csv_of_rows([{"x": cell}]).decode(), newline="")))[1:]
+    assert shown == f"'{cell}"
+
+
+@pytest.mark.parametrize("cell", ["-2.5", "+3", "1e5", "-1e-3", "plain", "a=b", ""])
+def test_plain_cells_are_left_alone(cell):
+    assert csv_of_rows([{"x": cell, "y": 1}]) == f"x,y\r\n{cell},1\r\n".encode()
+
+
+@given(st.lists(st.fixed_dictionaries({"a": st.text(), "b": st.floats(allow_nan=False)}), min_size=1, max_size=5))
+def test_cells_come_back(rows):
+    text = csv_of_rows(rows).decode("utf-8", "surrogatepass") if _encodable(rows) else None
+    if text is None:
+        return
+    back = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [float(row["b"]) for row in back] == [row["b"] for row in rows]
+    assert [row["a"].removeprefix("'") for row in back] == [row["a"].removeprefix("'") for row in rows]
+
+
+def _encodable(rows):
+    try:
+        return [row["a"].encode() for row in rows]
+    except UnicodeEncodeError:
+        return None
