@@ -84,6 +84,11 @@ class ReadSettings(_Section):
     max_bytes: int = Field(200_000_000, ge=1, description="largest file, packed or unpacked")
     max_rows: int = Field(5_000_000, ge=1, description="most rows in a file")
     max_columns: int = Field(2_000, ge=1, description="most columns in a file")
+    max_cells: int = Field(100_000_000, ge=1, description="most rows times columns in a file")
+    max_cell: int = Field(65_536, ge=1, description="most bytes in a cell")
+    encoding: str = Field("", description="of text that is not UTF-8 or UTF-16, as in 'cp1252'")
+    decimal: Literal["", ".", ","] = Field("", description="decimal mark where a file leaves it open, as in '1,234'")
+    dates: Literal["", "day first", "month first"] = Field("", description="order where it is open, as in '03/04/2024'")
     bad_cells: float = Field(
         0.05, ge=0, le=1, description="share of unreadable cells, read as missing, a column may have"
     )
