@@ -65,7 +65,7 @@ def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
         raw = _read_exactly(data, header, name, settings)
     else:
         raw = _read_regular(data, header, layout, name, settings)
-    return check_cells(_tidied(raw, header))
+    return check_cells(tidied(raw, header))
 
 
 # --- header -----------------------------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def _unreadable(error: csv.Error, name: str, line: int) -> Refused:
 # --- tidying ----------------------------------------------------------------------------------------------------------
 
 
-def _tidied(raw: Raw, header: Header) -> Raw:
+def tidied(raw: Raw, header: Header) -> Raw:
     """Names cleaned, columns without name and content dropped, blank rows dropped; each said in a warning."""
     names = tuple(clean_name(cell) for cell in raw.names)
     if len(names) > 1 and all(_PLAIN_NUMBER.fullmatch(cell) for cell in names):

@@ -165,6 +165,12 @@ def reading(evidence: Evidence, style: Style, bad_cells: float) -> Reading:
     return Reading("text")
 
 
+def only_text(evidence: Evidence, most: float) -> bool:
+    """Whether more cells than ``most`` are no number, and some are neither date nor truth value."""
+    e = evidence
+    return e.cells - max(e.point, e.comma) > most and e.dates < e.cells and e.bools < e.cells
+
+
 # --- columns --------------------------------------------------------------------------------------------------------
 
 
@@ -214,8 +220,9 @@ def _truth_numbers(text: pa.Array) -> pa.Array:
 
 
 def finite(values: pa.Array) -> pa.Array:
-    """The numbers without infinities."""
-    return pc.if_else(pc.is_finite(values), values, None)
+    """The numbers without NaN and infinities."""
+    good = pc.is_finite(values)
+    return values if pc.all(good).as_py() is not False else pc.if_else(good, values, None)
 
 
 _EPOCHS = ((1e9, 1e10, 1_000_000), (1e12, 1e13, 1_000), (1e15, 1e16, 1))  # seconds, ms, us from 2001 to 2286
@@ -257,7 +264,8 @@ def to_text(column: pa.Array) -> pa.Array:
     column = flat(column)
     kind = column.type
     if is_text(kind):
-        if not pc.any(pc.match_substring_regex(column, _VARIANTS)).as_py():
+        levels = pc.dictionary_encode(column)
+        if not pc.any(pc.match_substring_regex(levels.dictionary, _VARIANTS)).as_py():
             return column
     elif pa.types.is_integer(kind) or pa.types.is_date(kind):
         return column.cast(pa.string())
@@ -334,8 +342,14 @@ def kind_column(raw: Raw, name: str, kind: Kind, style: Style) -> tuple[pa.Array
     return to_text(column), []
 
 
-def reading_column(column: pa.Array, how: Reading) -> pa.Array:
-    """A text column, or a piece of one, read as was decided for it."""
+def as_planned(column: pa.Array, how: Reading) -> pa.Array:
+    """A column, or a piece of one, read as was decided for it; cells that cannot be read so are null."""
+    if how.what == "native":
+        return native_column(column)
+    if how.what == "numeric":
+        return finite(to_numbers(column, how.style))
+    if how.what == "date" and not is_text(column.type):
+        return to_dates(column)
     if how.what in ("whole", "number"):
         return _whole(column, how.style) if how.what == "whole" else finite(cells.numbers(column, how.style))
     if how.what == "date":
@@ -358,7 +372,7 @@ def native_column(column: pa.Array) -> pa.Array:
     if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
         return column.cast(pa.int64())
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return finite(to_numbers(column))
+        return finite(column.cast(pa.float64(), safe=False))
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return to_dates(column)
     return to_text(column)

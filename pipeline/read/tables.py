@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,15 +35,16 @@ def read_table(data: bytes | Path, name: str, settings: ReadSettings | None = No
 
 def _tidied(raw: Raw) -> Raw:
     """Header checked, cells trimmed, null words missing."""
-    _check_header(raw, raw.names)
+    check_header(raw)
     if raw.rows == 0:
         raise raw.refused("The file has no rows.", remedy="Send at least one row below the header.")
     return replace(raw, columns=tuple(clean(column, raw.settings) for column in raw.columns))
 
 
-def _check_header(raw: Raw, names: Sequence[str]) -> None:
+def check_header(raw: Raw) -> None:
+    """Refuse names that appear twice."""
     seen: set[str] = set()
-    for name in names:
+    for name in raw.names:
         if name and name in seen:
             raise raw.refused(f"The column name {name!r} appears twice.", remedy="Give every column a name of its own.")
         seen.add(name)
@@ -53,6 +54,8 @@ def clean(column: pa.ChunkedArray | pa.Array, settings: ReadSettings) -> pa.Chun
     """Text trimmed, with null words missing; other columns as they are."""
     if not kinds.is_text(column.type):
         return column
+    if pa.types.is_dictionary(column.type) and isinstance(column, pa.Array):
+        return clean(column.dictionary.cast(pa.string()), settings).take(column.indices)
     text = pc.utf8_trim_whitespace(column)
     words = pa.array([*settings.null_words, ""], pa.string())
     return pc.if_else(pc.is_in(text, words), pa.scalar(None, pa.string()), text)
@@ -87,7 +90,7 @@ def typed(raw: Raw, kinds_wanted: Mapping[str, Kind] | None = None) -> pa.Table:
             columns.append(kinds.kind_column(raw, name, kind, styles.get(name, "point"))[0])
         elif name in evidence:
             how = kinds.reading(evidence[name], styles[name], raw.settings.bad_cells)
-            columns.append(kinds.reading_column(kinds.flat(raw.column(name)), how))
+            columns.append(kinds.as_planned(kinds.flat(raw.column(name)), how))
         else:
             columns.append(kinds.native_column(raw.column(name)))
     return pa.Table.from_arrays(columns, names=list(raw.names))
