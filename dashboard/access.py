@@ -5,47 +5,42 @@ Dash checks neither Host nor Origin, so a page on the internet could otherwise p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, make_response, request
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
+_ELSEWHERE = "This address answers to localhost only. Use an SSH tunnel, or a proxy that sends Host: localhost.\n"
+POLICY = (
+    "default-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "font-src 'self' data:",
+    "connect-src 'self' blob: data:",
+    "worker-src 'self' blob:",
+    "object-src 'none'",
+    "base-uri 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+)
 
 
-def guard(server: Flask, script_hashes: list[str]) -> None:
+def guard(server: Flask, script_hashes: Callable[[], list[str]]) -> None:
     """Refuse foreign hosts and cross-site writes; put the protecting headers on every answer.
 
     Parameters
     ----------
     server : Flask
-    script_hashes : list of str
-        Hashes of the application's own inline scripts, quoted for a Content-Security-Policy.
+    script_hashes : callable
+        Gives the hashes of the application's own inline scripts, quoted; asked for late, because Dash adds some at the
+        first request.
     """
-    policy = "; ".join(
-        (
-            "default-src 'self'",
-            f"script-src 'self' {' '.join(script_hashes)}",
-            "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
-            "font-src 'self' data:",
-            "connect-src 'self' blob: data:",
-            "worker-src 'self' blob:",
-            "object-src 'none'",
-            "base-uri 'self'",
-            "form-action 'self'",
-            "frame-ancestors 'none'",
-        )
-    )
 
     @server.before_request
     def check() -> None:
         if _host(f"//{request.host}") not in LOCAL:
-            abort(
-                make_response(
-                    "This address answers to localhost only. Use an SSH tunnel, or a proxy that sends Host: localhost.\n",
-                    400,
-                )
-            )
+            abort(make_response(_ELSEWHERE, 400))
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return
         origin = request.headers.get("Origin")
@@ -55,7 +50,8 @@ def guard(server: Flask, script_hashes: list[str]) -> None:
 
     @server.after_request
     def protect(answer: Response) -> Response:
-        answer.headers.setdefault("Content-Security-Policy", policy)
+        scripts = " ".join(["script-src 'self'", *script_hashes()])
+        answer.headers.setdefault("Content-Security-Policy", "; ".join([*POLICY, scripts]))
         answer.headers.setdefault("X-Content-Type-Options", "nosniff")
         answer.headers.setdefault("Referrer-Policy", "no-referrer")
         answer.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")

@@ -72,7 +72,7 @@ def create_app(service: Service) -> Dash:
     app.server.register_blueprint(api)
     _static(app.server)
     _client(app)
-    access.guard(app.server, app.csp_hashes())
+    access.guard(app.server, app.csp_hashes)
     return app
 
 

@@ -30,6 +30,13 @@ DEMO = (
     "simulated day; the real year is compressed, and labels arrive 7 days late. What the simulator did is shown as "
     "known truth beside what was found."
 )
+PERFORMANCE_LEGEND = parts.legend(
+    ("solid", "measured"),
+    ("interval", "95 % interval"),
+    ("dotted", "estimated without labels"),
+    ("dashed", "champion's level when chosen"),
+    ("perf", "loss of performance"),
+)
 REGIONS = ("verdict", "inbox", "tiles", "strip", "features", "events")
 
 
@@ -70,6 +77,7 @@ def layout(monitor: Monitor) -> html.Div:
             [
                 parts.panel(
                     label,
+                    PERFORMANCE_LEGEND,
                     parts.chart("summary-performance", figure, label, still=True),
                     tools=parts.link("All of performance", f"{scope.base(monitor)}/performance"),
                 ),
@@ -119,7 +127,7 @@ def read(serving: Service, monitor: Monitor) -> dict[str, Any] | None:
         "tiles": _tiles(serving, monitor, view, known),
         "strip": _strip(db, view),
         "features": _features(serving, monitor, view),
-        "events": ledger(history.events(db, monitor.id, last=8), monitor, compact=True),
+        "events": ledger(_newest_events(db, monitor), monitor, compact=True),
     }
 
 
@@ -142,6 +150,12 @@ def refresh(_: int, asked: dict[str, str]) -> Any:
         charts.refreshed(figure),
         parts.badge(say.HEALTH[monitor.health]),
     )
+
+
+def _newest_events(db: Any, monitor: Monitor, most: int = 8) -> list[Any]:
+    """The last lines of the ledger but for arrivals, which say nothing new here."""
+    found = history.events(db, monitor.id, last=20 * most)
+    return [event for event in found if event.kind != "received"][:most]
 
 
 def _verdict(serving: Service, monitor: Monitor) -> html.Section:
@@ -197,8 +211,9 @@ def _tiles(serving: Service, monitor: Monitor, view: scope.Window, known: scope.
             ),
             parts.tile(
                 "Newest batch",
-                parts.link(f"#{batch.id}", f"{base}/batches/{batch.id}"),
+                f"#{batch.id}",
                 f"{say.batch_time(batch)}; {say.count(batch.rows, 'row')}, score {say.score(report.score)}",
+                f"{base}/batches/{batch.id}",
             ),
         ],
         className="tiles",
@@ -396,7 +411,7 @@ def _line(event: Any, monitor: Monitor | None, compact: bool) -> html.Li:
                 title=say.clock(event.created_at),
             ),
             html.Span(parts.badge(kind), className="kind"),
-            html.Div([event.message, " " if where else "", where, details], className="said"),
+            html.Div([event.message, " " if where else "", where, " ", details], className="said"),
             html.Span("" if compact else event.author, className="who"),
         ],
         id=f"event-{event.id}",

@@ -174,7 +174,7 @@ def _performance(known: list[Performance]) -> Any:
             ]
             rows.append(
                 [
-                    say.clock(item.created_at),
+                    html.Span(say.clock(item.created_at), className="nowrap"),
                     item.basis,
                     say.metric_label(item.primary),
                     value,

@@ -145,6 +145,15 @@ def metric_change(name: str, change: float) -> str:
     return f"{signed(100 * change, 1)} points" if is_percent(name) else signed(change)
 
 
+def change_interval(name: str, low: float, high: float) -> str:
+    """The interval of a difference: ``+0.9 to +3.3``; empty where it is not known."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    if is_percent(name):
+        return f"{signed(100 * low, 1)} to {signed(100 * high, 1)}"
+    return f"{signed(low)} to {signed(high)}"
+
+
 def signed(value: float, digits: int | None = None) -> str:
     """With a sign that is a true minus."""
     text = f"{abs(value):.{digits}f}" if digits is not None else number(abs(value))
@@ -160,8 +169,10 @@ def number(value: float | None, significant: int = 3) -> str:
     if value == 0:
         return "0"
     size = abs(value)
-    if size >= 10 ** (significant - 1):
-        text = f"{value:,.0f}" if size >= 1000 or float(value).is_integer() else f"{value:,.1f}"
+    if size >= 1 and float(value).is_integer():
+        text = f"{value:,.0f}"
+    elif size >= 10 ** (significant - 1):
+        text = f"{value:,.0f}" if size >= 1000 else f"{value:,.1f}"
     elif size >= 1e-4:
         decimals = max(0, significant - 1 - math.floor(math.log10(size)))
         text = f"{value:.{decimals}f}"

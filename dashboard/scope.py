@@ -104,15 +104,26 @@ def window(db: Database, monitor: Monitor, last: int, x: str = "auto") -> Window
 
 
 def marks(db: Database, view: Window) -> tuple[Mark, ...]:
-    """Trainings, promotions, refusals, rollbacks, quarantines and changes of settings along the window."""
+    """Trainings, promotions, refusals, rollbacks, quarantines and changes of settings along the window.
+
+    A training is told with its ending, once it has one.
+    """
     if not len(view):
         return ()
-    found = []
-    for decision in history.decisions(db, view.monitor.id, last=4 * MOST):
-        if decision.action in SHOWN and decision.trigger != "init":
-            at = view.position(decision.batch_id) if decision.batch_id else view.moment(decision.created_at)
-            if at is not None:
-                found.append(Mark(at, decision.action, decision.reason))
+    found, why = [], {}
+    for decision in reversed(history.decisions(db, view.monitor.id, last=4 * MOST)):
+        if decision.action not in SHOWN or decision.trigger == "init":
+            continue
+        at = view.position(decision.batch_id) if decision.batch_id else view.moment(decision.created_at)
+        if at is None:
+            continue
+        if decision.action == "train":
+            why[decision.batch_id or -decision.id] = Mark(at, "train", decision.reason)
+            continue
+        before = why.pop(decision.batch_id, None)
+        text = f"{before.text} {decision.reason}" if before else decision.reason
+        found.append(Mark(at, decision.action, text))
+    found += why.values()
     for row in history.settings_history(db, view.monitor.id)[:-1]:
         at = view.moment(row.created_at)
         if at is not None:

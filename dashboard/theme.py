@@ -81,9 +81,9 @@ LIGHT = Palette(
     heat_low="#8DBBE0",
     heat_alarm="#F7B267",
     heat_high="#C24E01",
-    less="#0B6BB1",
+    less="#8DBBE1",
     zero="#F4F5F7",
-    more="#C24E02",
+    more="#F7B268",
 )
 DARK = Palette(
     ink="#E6EAF0",
@@ -108,9 +108,9 @@ DARK = Palette(
     heat_low="#2F6EA3",
     heat_alarm="#C7772B",
     heat_high="#FF8A4D",
-    less="#5AB0E9",
+    less="#2F6EA4",
     zero="#2A323D",
-    more="#FF8A4E",
+    more="#C7772C",
 )
 
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 
-from dashboard.charts.frame import SYMBOLS, Axis, blank, plain, short
-from dashboard.theme import Palette
+from dashboard.charts.frame import SYMBOLS, Axis, blank, short
+from dashboard.theme import Palette, template
 from storage.records import Distribution
 
 MOST_LEVELS = 14
@@ -24,7 +25,7 @@ def distribution(shown: Distribution, colours: Palette, narrow: bool = False) ->
 
 
 def _density(shown: Distribution, colours: Palette, narrow: bool) -> go.Figure:
-    """Numbers and dates: shares over the bins' own widths."""
+    """Numbers and dates: shares over the bins' own widths, and beside them the share that is missing."""
     edges = np.asarray(shown.edges, dtype=float)
     reference, batch = np.asarray(shown.reference), np.asarray(shown.batch)
     low, high = _window(edges, reference, batch, shown)
@@ -34,14 +35,11 @@ def _density(shown: Distribution, colours: Palette, narrow: bool) -> go.Figure:
     widths = right - left
     usual = np.median(widths[reference[inside] > 0]) if (reference[inside] > 0).any() else 1.0
     unit = usual / np.maximum(widths, 1e-12)
-    figure = blank(colours, 280 if narrow else 320, bargap=0, hovermode="x")
+    missing = bool(shown.reference_null or shown.batch_null)
+    figure = make_subplots(cols=2, column_widths=[0.86, 0.14], horizontal_spacing=0.09) if missing else go.Figure()
     for name, shares, style in (
-        (
-            f"reference, {shown.reference_rows:,} rows",
-            reference,
-            {"fill": "tozeroy", "fillcolor": colours.reference, "line": {"width": 0, "shape": "hv"}},
-        ),
-        (f"batch, {shown.batch_rows:,} rows", batch, {"line": {"width": 2, "color": colours.stable, "shape": "hv"}}),
+        ("reference", reference, {"fill": "tozeroy", "fillcolor": colours.reference, "line": {"width": 0}}),
+        ("batch", batch, {"line": {"width": 2, "color": colours.stable}}),
     ):
         heights = shares[inside] * unit
         x, y = np.append(left, right[-1:]), np.append(heights, heights[-1:])
@@ -52,14 +50,39 @@ def _density(shown: Distribution, colours: Palette, narrow: bool) -> go.Figure:
                 mode="lines",
                 name=name,
                 customdata=np.append(shares[inside], shares[inside][-1:]),
-                hovertemplate="%{customdata:.1%} of rows<extra>" + name.split(",")[0] + "</extra>",
-                meta={"column": name.split(",")[0], "share": True},
-                **style,
+                hovertemplate="%{customdata:.1%} of rows<extra>" + name + "</extra>",
+                meta={"column": name, "share": True},
+                **{**style, "line": {**style["line"], "shape": "hv"}},
             )
         )
-    figure.update_xaxes(title_text=plain(shown.feature), type="date" if dated else "linear")
+    figure.update_layout(
+        template=template(colours), height=260 if narrow else 300, hovermode="x", showlegend=False, bargap=0.3
+    )
+    figure.update_xaxes(
+        title_text=short(shown.feature, 60), type="date" if dated else "linear", col=1 if missing else None
+    )
     figure.update_yaxes(title_text="share of rows per usual bin", tickformat=".0%", rangemode="tozero")
+    if missing:
+        _add_missing(figure, shown, colours)
     return figure
+
+
+def _add_missing(figure: go.Figure, shown: Distribution, colours: Palette) -> None:
+    """Two bars of their own, on a scale of their own: what is missing is no value."""
+    top = max(0.05, 1.15 * max(shown.reference_null, shown.batch_null))
+    figure.add_trace(
+        go.Bar(
+            x=[0, 1],
+            y=[shown.reference_null, shown.batch_null],
+            marker={"color": [colours.reference, colours.stable], "line": {"width": 0}},
+            hovertemplate="%{y:.1%} missing<extra></extra>",
+            meta={"scenery": True},
+        ),
+        row=1,
+        col=2,
+    )
+    figure.update_xaxes(tickvals=[], title_text="missing", row=1, col=2)
+    figure.update_yaxes(title_text="", range=[0, top], nticks=3, tickformat=".0%", fixedrange=True, row=1, col=2)
 
 
 def _instants(x: NDArray[np.float64]) -> NDArray:
@@ -104,10 +127,10 @@ def _levels(shown: Distribution, colours: Palette, narrow: bool) -> go.Figure:
         reference.append(shown.reference_null)
         batch.append(shown.batch_null)
     positions = list(range(len(labels)))
-    figure = blank(colours, max(200, 34 * len(labels) + 90), bargap=0.28, bargroupgap=0.04)
+    figure = blank(colours, max(180, 34 * len(labels) + 60), bargap=0.28, bargroupgap=0.04, showlegend=False)
     for name, shares, colour in (
-        (f"reference, {shown.reference_rows:,} rows", reference, colours.reference),
-        (f"batch, {shown.batch_rows:,} rows", batch, colours.stable),
+        ("reference", reference, colours.reference),
+        ("batch", batch, colours.stable),
     ):
         figure.add_trace(
             go.Bar(
@@ -116,8 +139,8 @@ def _levels(shown: Distribution, colours: Palette, narrow: bool) -> go.Figure:
                 orientation="h",
                 name=name,
                 marker={"color": colour, "line": {"width": 0}},
-                hovertemplate="%{y}: %{x:.1%}<extra>" + name.split(",")[0] + "</extra>",
-                meta={"column": name.split(",")[0]},
+                hovertemplate="%{y}: %{x:.1%}<extra>" + name + "</extra>",
+                meta={"column": name},
             )
         )
     figure.update_yaxes(tickvals=positions, ticktext=labels, autorange="reversed", showgrid=False)
@@ -154,6 +177,7 @@ def history(
                     x=place.values[here],
                     y=score[here],
                     mode="markers",
+                    cliponaxis=False,
                     name=word.replace("_", " ") or "not checked",
                     marker={"symbol": symbol, "size": 8 if word == "drift" else 5, "color": getattr(colours, tone)},
                     customdata=batch[here],
@@ -165,6 +189,7 @@ def history(
     if len(chosen):
         figure.add_trace(
             go.Scatter(
+                cliponaxis=False,
                 x=place.values[chosen],
                 y=score[chosen],
                 mode="markers",
@@ -175,7 +200,7 @@ def history(
         )
     figure.update_layout(shapes=[_alarm(colours)])
     figure.update_yaxes(title_text="score (alarm at 1)", rangemode="tozero", nticks=5, fixedrange=True)
-    figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None)
+    figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None, **place.bounds)
     return figure
 
 
@@ -192,7 +217,7 @@ def fan(
     colours: Palette,
 ) -> go.Figure:
     """Quantiles of a feature over batches (5 to 95 %, the middle half, the median) with the reference's dashed."""
-    figure = blank(colours, 260, uirevision="fan", hovermode="x unified")
+    figure = blank(colours, 250, uirevision="fan", hovermode="x unified", showlegend=False)
     shared = {"x": place.values, "mode": "lines"}
     for low, high, colour, label in (
         ("q05", "q95", colours.band, "5 to 95 %"),
@@ -248,7 +273,7 @@ def fan(
         ]
     )
     figure.update_yaxes(title_text=short(name, 40))
-    figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None)
+    figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None, **place.bounds)
     return figure
 
 
@@ -288,5 +313,5 @@ def composition(
             )
     figure.update_layout(shapes=shapes)
     figure.update_yaxes(title_text="share of rows", tickformat=".0%", rangemode="tozero")
-    figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None)
+    figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None, **place.bounds)
     return figure

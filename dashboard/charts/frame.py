@@ -41,6 +41,13 @@ class Axis:
         return str(value + side * half) if self.timed else float(value + side * half)
 
     @property
+    def bounds(self) -> dict[str, Any]:
+        """The axis ends where the batches end, without the margin that markers would add."""
+        if not len(self.values):
+            return {}
+        return {"minallowed": self.edge(0, -1), "maxallowed": self.edge(len(self.values) - 1, 1)}
+
+    @property
     def step(self) -> Any:
         """The usual distance between two batches."""
         if len(self.values) < 2:
@@ -135,9 +142,9 @@ def refreshed(figure: go.Figure) -> Patch:
     for key in ("shapes", "annotations"):
         patch["layout"][key] = whole["layout"].get(key, [])
     for name, value in whole["layout"].items():
-        if "axis" in name and "ticktext" in value:
-            patch["layout"][name]["ticktext"] = value["ticktext"]
-            patch["layout"][name]["tickvals"] = value["tickvals"]
+        for key in ("ticktext", "tickvals", "minallowed", "maxallowed"):
+            if "axis" in name and key in value:
+                patch["layout"][name][key] = value[key]
     return patch
 
 

@@ -64,15 +64,15 @@ def metric_line(view: MetricView, colours: Palette, compact: bool = False) -> go
         )
     figure.update_layout(
         template=template(colours),
-        height=sum(heights) + (70 if compact else 110),
+        height=sum(heights) + (60 if compact else 90),
         shapes=_reign_shapes(view, colours),
         annotations=_reign_names(view, colours),
-        margin={"l": 8, "r": 8, "t": 44 if not compact else 36, "b": 8},
+        margin={"l": 8, "r": 8, "t": 24, "b": 8},
         uirevision="performance",
         hovermode="closest",
-        legend={"y": 1.0, "yref": "container", "yanchor": "top"},
+        showlegend=False,
     )
-    figure.update_xaxes(type="date" if view.place.timed else "linear", showgrid=False)
+    figure.update_xaxes(type="date" if view.place.timed else "linear", showgrid=False, **view.place.bounds)
     if view.place.timed:
         figure.update_xaxes(hoverformat="%-d %b %Y")
     figure.update_xaxes(title_text=view.place.title, row=len(heights), col=1)

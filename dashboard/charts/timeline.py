@@ -55,14 +55,14 @@ def drift_timeline(view: DriftView, colours: Palette, narrow: bool = False) -> g
         figure.add_trace(trace, row=3, col=1)
     figure.update_layout(
         template=template(colours),
-        height=sum(heights) + 28 + 70 + 40,
+        height=sum(heights) + 28 + 70,
         showlegend=False,
         shapes=_shapes(view, colours),
         margin={"l": 8, "r": 8, "t": 10, "b": 8},
         uirevision="drift",
         hovermode="closest",
     )
-    figure.update_xaxes(type="date" if view.place.timed else "linear", showgrid=False)
+    figure.update_xaxes(type="date" if view.place.timed else "linear", showgrid=False, **view.place.bounds)
     if view.place.timed:
         figure.update_xaxes(hoverformat="%-d %b %Y")
     figure.update_xaxes(title_text=view.place.title, row=3, col=1)
@@ -116,6 +116,7 @@ def _score_signs(view: DriftView, colours: Palette) -> list[go.Scatter]:
                     x=view.place.values[here],
                     y=view.score[here],
                     mode="markers",
+                    cliponaxis=False,
                     name=verdict.replace("_", " ") or "not checked",
                     marker={
                         "symbol": symbol,
@@ -171,7 +172,7 @@ def _heat_traces(view: DriftView, colours: Palette, narrow: bool) -> list[go.Hea
             ygap=1,
             hoverongaps=False,
             hovertemplate="<b>%{y}</b><br>%{x}, batch #%{customdata}<br>score %{z:.2f} (alarm at 1)<extra></extra>",
-            colorbar=_colorbar(colours),
+            showscale=False,
             meta={"features": list(view.features), "batches": batches.tolist(), "heatmap": True},
         )
     ]
@@ -215,25 +216,6 @@ def scale(colours: Palette) -> list[list]:
     ]
 
 
-def _colorbar(colours: Palette) -> dict:
-    return {
-        "orientation": "h",
-        "x": 1,
-        "xanchor": "right",
-        "yref": "container",
-        "y": 0.0,
-        "yanchor": "bottom",
-        "lenmode": "pixels",
-        "len": 220,
-        "thickness": 8,
-        "outlinewidth": 0,
-        "tickvals": [0, 1, 2, 3],
-        "ticktext": ["0", "1 alarm", "2", "3 and more"],
-        "tickfont": {"size": 10, "color": colours.muted},
-        "ypad": 0,
-    }
-
-
 def _shapes(view: DriftView, colours: Palette) -> list[dict]:
     """The alarm line, episodes as shaded spans with the onset drawn, all in one list (it is five times faster)."""
     shapes = [
@@ -267,7 +249,7 @@ def _shapes(view: DriftView, colours: Palette) -> list[dict]:
 
 
 def ordered(features: Sequence[str], heat: NDArray[np.float64], importance: dict[str, float], by: str) -> list[int]:
-    """Row order: what matters (drift x importance), worst, or name.
+    """Row order: what matters (those that drifted first, then drift x importance), worst, or name.
 
     Parameters
     ----------
@@ -286,4 +268,4 @@ def ordered(features: Sequence[str], heat: NDArray[np.float64], importance: dict
         return sorted(range(len(features)), key=lambda at: (-worst[at], features[at]))
     total = sum(max(0.0, value) for value in importance.values()) or 1.0
     weight = [max(0.0, importance.get(name, 0.0)) / total for name in features]
-    return sorted(range(len(features)), key=lambda at: (-worst[at] * (weight[at] + 0.02), features[at]))
+    return sorted(range(len(features)), key=lambda at: (worst[at] < 1, -worst[at] * (weight[at] + 0.02), features[at]))

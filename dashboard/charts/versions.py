@@ -19,7 +19,14 @@ MOST_FEATURES = 14
 def reigns(spans: Sequence[Span], place: Axis, colours: Palette) -> go.Figure:
     """A row a version: the batches it predicted as champion."""
     numbers = list(dict.fromkeys(span.text for span in spans))
-    figure = blank(colours, 76 + 24 * max(1, len(numbers)), showlegend=False, uirevision="reigns")
+    figure = blank(colours, 70 + 26 * max(1, len(numbers)), showlegend=False, uirevision="reigns")
+    ends = [place.edge(0, -1)] * 2
+    figure.add_trace(  # room above the first and below the last row
+        go.Scatter(
+            x=ends, y=[-0.6, len(numbers) - 0.4], mode="lines", line={"width": 0}, hoverinfo="skip",
+            meta={"scenery": True},
+        )
+    )  # fmt: skip
     for span in spans:
         row = numbers.index(span.text)
         figure.add_trace(

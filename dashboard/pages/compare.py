@@ -20,7 +20,7 @@ dash.register_page(
     __name__,
     path_template="/m/<monitor>/models/compare",
     title=lambda monitor="": f"Compare versions - {unquote(monitor)}",
-    order=6,
+    order=3,
 )
 
 
@@ -57,9 +57,11 @@ def layout(monitor: str = "", a: str = "", b: str = "", diff: str = "1", **_: An
         parts.notice(complaint, "warn") if complaint else None,
         _choosers(versions, left, right),
         _seen(found, left, right),
-        html.Div([_metrics(found, left, right), _matrices_difference(found, left, right)], className="grid-2"),
+        html.Div(
+            [_metrics(found, left, right), _matrices_difference(found, left, right)], className="grid-2 grid-even"
+        ),
         _matrices(found, left, right),
-        html.Div([_importance(left, right), _lineage(owner, left, right, diff != "0")], className="grid-2"),
+        html.Div([_importance(left, right), _lineage(owner, left, right, diff != "0")], className="grid-2 grid-even"),
         _flips(found, left, right),
     )
 
@@ -165,11 +167,8 @@ def _change(name: str, change: Metric | None) -> Any:
         return "–"
     sure = np.isfinite(change.low) and np.isfinite(change.high) and (change.low > 0 or change.high < 0)
     better = (change.value > 0) == say.more_is_better(name)
-    factor = 100 if say.is_percent(name) else 1
     text = f"{say.metric_change(name, change.value)}{' ▲ better' if sure and better else ' ▼ worse' if sure else ''}"
-    reach = (
-        f"{say.signed(change.low * factor)} to {say.signed(change.high * factor)}" if np.isfinite(change.low) else ""
-    )
+    reach = say.change_interval(name, change.low, change.high)
     return [
         html.Span(text, className="good" if sure and better else "worse" if sure else ""),
         html.Div(reach, className="muted small"),

@@ -13,12 +13,17 @@ from dashboard import brief, charts, look, parts, say, scope, service, theme
 from dashboard.guard import guarded
 from storage import history
 from storage.errors import Missing
-from storage.records import DriftReport, Monitor
+from storage.records import DriftReport, Episode, Monitor
 
 dash.register_page(
-    __name__, path_template="/m/<monitor>/drift", title=lambda monitor="": f"Drift - {unquote(monitor)}", order=2
+    __name__, path_template="/m/<monitor>/drift", title=lambda monitor="": f"Drift - {unquote(monitor)}", order=4
 )
 SORTS = (("matters", "What matters"), ("worst", "Worst"), ("name", "Name"))
+TRUTHS = {  # kind of episode -> kinds of known truth that explain it
+    "drift": ("input drift", "gradual drift"),
+    "performance": ("concept drift",),
+    "fault": ("unit fault", "missing values"),
+}
 AXES = (("auto", "Auto"), ("time", "Time"), ("count", "Number"))
 
 
@@ -98,7 +103,7 @@ def layout(
                     flush=True,
                 ),
             ],
-            className="grid-2",
+            className="grid-wide",
         ),
         brief.demo_note(owner),
     )
@@ -145,19 +150,22 @@ def _label(drawn: charts.DriftView) -> str:
 
 
 def _legend(drawn: charts.DriftView) -> html.Div:
-    words = [("alarm", "alarm line"), ("band", "where healthy batches lie"), ("episode", "drift episode, line = onset")]
+    words = [
+        ("scale", "score of a cell: 0, alarm at 1, 3 and more"),
+        ("alarm", "alarm line"),
+        ("band", "where healthy batches lie"),
+        ("episode", "drift episode, line = onset"),
+    ]
     if any(span.tone == "quarantine" for span in drawn.spans):
         words.append(("fault", "broken data"))
     if drawn.truths:
         words.append(("truth", "known truth of the demo"))
-    signs = [html.Span([html.Span(className=f"key key-{key}"), word]) for key, word in words]
-    marks = "★ promoted  △ training  ▽ rejected  ⊠ quarantined  ◇ settings"
-    return html.Div([*signs, html.Span(marks)], className="legend-words")
+    return parts.legend(*words, ("none", "★ promoted   △ training   ▽ rejected   ⊠ quarantined   ◇ settings"))
 
 
 def _episodes(owner: Monitor, view: scope.Window) -> Any:
     db = service().db
-    found = [item for item in reversed(history.episodes(db, owner.id))][:25]
+    found = list(reversed(history.episodes(db, owner.id)))[:25]
     truths = history.truths(db, owner.id)
     if not found:
         return parts.quiet("No episode yet: no batch has alarmed twice for one reason.")
@@ -182,29 +190,34 @@ def _episodes(owner: Monitor, view: scope.Window) -> Any:
             "lasts" if item.end_batch is None else _batch_cell(owner, item.end_batch),
         ]
         if truths:
-            row.insert(4, _truth_of(item.onset_batch, truths))
+            row.insert(4, _truth_of(item, truths))
         rows.append(row)
     return parts.table(columns, rows, "Episodes")
 
 
 def _batch_cell(owner: Monitor, batch_id: int) -> Any:
     found = history.batch(service().db, batch_id)
-    return [
-        parts.link(say.date(found.ends_at or found.received_at), f"{scope.base(owner)}/batches/{batch_id}"),
-        html.Div(f"#{batch_id}", className="muted small"),
-    ]
+    return html.Div(
+        [
+            parts.link(say.date(found.ends_at or found.received_at), f"{scope.base(owner)}/batches/{batch_id}"),
+            html.Div(f"#{batch_id}", className="muted small"),
+        ],
+        className="nowrap",
+    )
 
 
-def _truth_of(batch_id: int, truths: list[Any]) -> Any:
-    """The known truth nearest before the end of the batch, within three weeks of its beginning or while it lasts."""
-    batch = history.batch(service().db, batch_id)
-    when = batch.ends_at or batch.received_at
-    slack = 14 * 86_400 * say.SECOND
-    near = [t for t in truths if t.starts_at - slack <= when <= (t.ends_at or t.starts_at) + 2 * slack]
-    if not near:
+def _truth_of(episode: Episode, truths: list[Any]) -> Any:
+    """The known truth of the same sort that began nearest to an episode, not later than it was said."""
+    said = history.batch(service().db, episode.found_batch)
+    began = history.batch(service().db, episode.onset_batch)
+    when, latest = began.ends_at or began.received_at, said.ends_at or said.received_at
+    near = [truth for truth in truths if truth.kind in TRUTHS[episode.kind] and truth.starts_at <= latest]
+    named = [truth for truth in near if set(truth.features) & set(episode.features)] or near
+    if not named:
         return "–"
-    truth = min(near, key=lambda t: abs(t.starts_at - when))
-    return [say.date(truth.starts_at), html.Div(f"day {truth.day}", className="muted small")]
+    truth = min(named, key=lambda one: abs(one.starts_at - when))
+    day = html.Div(f"day {truth.day}", className="muted small")
+    return html.Div([say.date(truth.starts_at), day], className="nowrap", title=truth.description)
 
 
 def _features(owner: Monitor, drawn: charts.DriftView) -> Any:

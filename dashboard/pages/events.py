@@ -15,9 +15,10 @@ from storage import history
 from storage.records import Monitor
 
 dash.register_page(
-    __name__, path_template="/m/<monitor>/events", title=lambda monitor="": f"Events - {unquote(monitor)}", order=9
+    __name__, path_template="/m/<monitor>/events", title=lambda monitor="": f"Events - {unquote(monitor)}", order=8
 )
 PAGE = 100
+USUAL, ALL_KINDS = "-", "all"  # arrivals say little, so the usual view leaves them out
 LEVELS = (("", "All"), ("info", "Info"), ("warning", "Warnings"), ("error", "Errors"))
 
 
@@ -47,10 +48,11 @@ def layout(monitor: str = "", type: str = "", level: str = "", text: str = "", b
                     dbc.Select(
                         id="events-type",
                         options=[
-                            {"label": "All kinds", "value": ""},
+                            {"label": "All but arrivals", "value": USUAL},
+                            {"label": "All kinds", "value": ALL_KINDS},
                             *({"label": kind.replace("_", " "), "value": kind} for kind in _kinds(owner)),
                         ],
-                        value=type,
+                        value=type or USUAL,
                         size="sm",
                     ),
                     title="Kind of event",
@@ -77,11 +79,17 @@ def _kinds(owner: Monitor) -> list[str]:
     return [row[0] for row in service().db.conn.execute(query, [owner.id])]
 
 
+def _wanted(owner: Monitor, kind: str) -> tuple[str, ...]:
+    if kind == ALL_KINDS:
+        return ()
+    return (kind,) if kind else tuple(one for one in _kinds(owner) if one != "received")
+
+
 def _lines(owner: Monitor, query: dict[str, str], before: str) -> Any:
     found = history.events(
         service().db,
         owner.id,
-        kinds=(query["type"],) if query["type"] else (),
+        kinds=_wanted(owner, query["type"]),
         level=query["level"] or None,
         text=query["text"],
         before=int(before) if before else None,
@@ -115,7 +123,8 @@ def _lines(owner: Monitor, query: dict[str, str], before: str) -> Any:
 )
 def filtered(kind: str | None, text: str | None, asked: dict[str, str]) -> Any:
     """Another filter: its own address."""
-    if (kind or "") == asked["type"] and (text or "") == asked["text"]:
+    kind = "" if kind in (None, USUAL) else kind
+    if kind == asked["type"] and (text or "") == asked["text"]:
         return dash.no_update
     query = {key: value for key, value in (("type", kind), ("level", asked["level"]), ("text", text)) if value}
     return f"{scope.base(asked['monitor'])}/events" + (f"?{urlencode(query)}" if query else "")

@@ -19,7 +19,7 @@ dash.register_page(
     __name__,
     path_template="/m/<monitor>/features/<name>",
     title=lambda monitor="", name="": f"{unquote(name)} - {unquote(monitor)}",
-    order=3,
+    order=1,
 )
 VERSUS = (("reference", "Reference"), ("previous", "Batch before"))
 
@@ -68,7 +68,7 @@ def layout(monitor: str = "", name: str = "", batch: str = "", vs: str = "", ran
             className="heading-tools",
         ),
         html.Div(_body(owner, name, item, chosen, vs, view), className="grid-2"),
-        _over_time(owner, name, view, chosen),
+        _history_panel(owner, name, view, chosen),
         parts.live("feature-links", _links(owner, name, chosen)),
     )
 
@@ -133,12 +133,31 @@ def _body(owner: Monitor, name: str, item: FeatureDrift, batch: int, vs: str, vi
     shown = service().distribution(owner.name, name, batch, versus)
     figure = charts.distribution(shown, theme.palette(look().dark), look().narrow)
     against = "the reference" if versus == "reference" else f"batch #{versus}"
+    fan = _fan(owner, name, view)
     return [
-        parts.panel(
-            f"Batch #{batch} against {against}",
-            parts.chart("distribution", figure, f"{name}: distribution in batch #{batch} against {against}"),
-            _tails(shown),
-            sub="Grey: what it is compared with. Line or darker bar: this batch. Both over the same bins.",
+        html.Div(
+            [
+                parts.panel(
+                    f"Batch #{batch} against {against}",
+                    parts.legend(
+                        ("reference", f"{against}, {say.count(shown.reference_rows, 'row')}"),
+                        (
+                            "batch" if shown.edges else "batch-fill",
+                            f"batch #{batch}, {say.count(shown.batch_rows, 'row')}",
+                        ),
+                    ),
+                    parts.chart("distribution", figure, f"{name}: distribution in batch #{batch} against {against}"),
+                    _tails(shown),
+                ),
+                parts.panel(
+                    f"Its values over the last {say.count(len(view), 'batch', 'batches')}",
+                    _fan_legend(shown),
+                    parts.chart("fan", fan, f"{name} over the last {len(view)} batches"),
+                )
+                if fan is not None
+                else None,
+            ],
+            className="stack",
         ),
         html.Div(
             [
@@ -147,11 +166,22 @@ def _body(owner: Monitor, name: str, item: FeatureDrift, batch: int, vs: str, vi
                     _numbers(item),
                     sub="The score is the surprise of the largest check; 1 is the alarm line.",
                 ),
-                parts.panel("The figures", _stats(shown, against)),
+                parts.panel("The figures", _stats(shown, against), flush=True),
             ],
             className="stack",
         ),
     ]
+
+
+def _fan_legend(shown: Distribution) -> Any:
+    if not shown.edges:
+        return parts.legend(("dotted-grey", "share in the newest reference"))
+    return parts.legend(
+        ("batch", "median"),
+        ("half", "25 to 75 %"),
+        ("band", "5 to 95 %"),
+        ("dotted-grey", "the same in the newest reference"),
+    )
 
 
 def _tails(shown: Distribution) -> Any:
@@ -234,26 +264,10 @@ def _stats(shown: Distribution, against: str) -> Any:
     return parts.table(columns, rows, f"Figures of the batch and {against}")
 
 
-def _over_time(owner: Monitor, name: str, view: scope.Window, batch: int) -> html.Div:
-    colours = theme.palette(look().dark)
-    score_figure, drifted = _history(owner, name, view, batch)
-    fan_figure = _fan(owner, name, view)
-    return html.Div(
-        [
-            parts.panel(
-                f"Alarmed in {drifted} of the last {len(view)} batches",
-                parts.chart("history", score_figure, f"Drift score of {name}: {drifted} of {len(view)} batches alarm"),
-            ),
-            parts.panel(
-                "How its values moved",
-                parts.chart("fan", fan_figure, f"{name} over the last {len(view)} batches"),
-                sub="Dotted lines: the same in the newest reference.",
-            )
-            if colours and fan_figure is not None
-            else None,
-        ],
-        className="grid-2",
-    )
+def _history_panel(owner: Monitor, name: str, view: scope.Window, batch: int) -> Any:
+    figure, drifted = _history(owner, name, view, batch)
+    sentence = f"Alarmed in {drifted} of the last {say.count(len(view), 'batch', 'batches')}"
+    return parts.panel(sentence, parts.chart("history", figure, f"Drift score of {name}: {sentence.lower()}"))
 
 
 def _history(owner: Monitor, name: str, view: scope.Window, batch: int) -> tuple[Any, int]:
@@ -269,7 +283,7 @@ def _history(owner: Monitor, name: str, view: scope.Window, batch: int) -> tuple
 
 def _fan(owner: Monitor, name: str, view: scope.Window) -> Any:
     lines = {line["batch"]: line for line in service().quantiles(owner.name, name, last=len(view) + 50)}
-    batches = [one for one in view.batch.tolist()]
+    batches = view.batch.tolist()
     shown = service().distribution(owner.name, name, batches[-1])
     colours = theme.palette(look().dark)
     first = next((lines[one] for one in batches if one in lines), None)

@@ -14,7 +14,7 @@ from storage import history
 from storage.records import Monitor, Version
 
 dash.register_page(
-    __name__, path_template="/m/<monitor>/models", title=lambda monitor="": f"Models - {unquote(monitor)}", order=5
+    __name__, path_template="/m/<monitor>/models", title=lambda monitor="": f"Models - {unquote(monitor)}", order=6
 )
 
 
@@ -104,8 +104,7 @@ def _table(owner: Monitor) -> Any:
     db = service().db
     versions = history.versions(db, owner.id)
     numbers = {item.id: item.number for item in versions}
-    settings = history.settings_in_force(db, owner.id).retrain.metric
-    primary = settings if settings != "auto" else ("accuracy" if owner.schema.task == "classification" else "rmse")
+    primary = _primary(owner)
     columns = [
         parts.Column("Version"), parts.Column("State"), parts.Column("Why it came and went", wide=True),
         parts.Column("Trained on"), parts.Column(f"{say.metric_label(primary)} when judged", right=True),
@@ -168,14 +167,15 @@ def _contests(owner: Monitor) -> Any:
             "No contest yet",
             parts.quiet("When a training runs, its candidates and what they reached on the same rows are listed here."),
         )
+    primary = _primary(owner)
     blocks = []
     for decision in found:
         rows = [
             [
                 str(item.get("recipe", "–")),
                 f"{item['rows']:,}" if isinstance(item.get("rows"), int) else "–",
-                say.number(item.get("value")),
-                _gain(item),
+                say.metric_value(primary, item["value"]) if isinstance(item.get("value"), (int, float)) else "–",
+                _gain(item, primary),
                 say.seconds(item["seconds"]) if isinstance(item.get("seconds"), (int, float)) else "–",
                 str(item.get("note") or ""),
             ]
@@ -185,7 +185,7 @@ def _contests(owner: Monitor) -> Any:
         columns = [
             parts.Column("Candidate"),
             parts.Column("Rows", right=True),
-            parts.Column("Metric", right=True),
+            parts.Column(say.metric_label(primary), right=True),
             parts.Column("Gain over champion", right=True),
             parts.Column("Fit", right=True, hide=True),
             parts.Column("", hide=True),
@@ -211,18 +211,21 @@ def _contests(owner: Monitor) -> Any:
     )
 
 
-def _gain(item: dict[str, Any]) -> str:
+def _gain(item: dict[str, Any], metric: str) -> str:
+    """How much better than the champion on the same rows, with its interval."""
     gain, low, high = item.get("gain"), item.get("low"), item.get("high")
     if isinstance(gain, dict):
         gain, low, high = gain.get("value"), gain.get("low"), gain.get("high")
     if not isinstance(gain, (int, float)):
         return "–"
-    reach = (
-        f" ({say.number(low)} to {say.number(high)})"
-        if isinstance(low, (int, float)) and isinstance(high, (int, float))
-        else ""
-    )
-    return f"{say.signed(gain)}{reach}"
+    known = isinstance(low, (int, float)) and isinstance(high, (int, float))
+    return f"{say.metric_change(metric, gain)}{f' ({say.change_interval(metric, low, high)})' if known else ''}"
+
+
+def _primary(owner: Monitor) -> str:
+    """The metric that decides for this monitor."""
+    chosen = history.settings_in_force(service().db, owner.id).retrain.metric
+    return chosen if chosen != "auto" else "accuracy" if owner.schema.task == "classification" else "rmse"
 
 
 @callback(

@@ -9,7 +9,7 @@ import dash
 import numpy as np
 from dash import Input, Output, State, callback, html
 
-from dashboard import charts, look, parts, say, scope, service, theme
+from dashboard import brief, charts, look, parts, say, scope, service, theme
 from dashboard.guard import guarded
 from storage import history
 from storage.records import Monitor
@@ -18,7 +18,7 @@ dash.register_page(
     __name__,
     path_template="/m/<monitor>/performance",
     title=lambda monitor="": f"Performance - {unquote(monitor)}",
-    order=4,
+    order=5,
 )
 RECENT = 20  # batches behind the matrix and the tables
 
@@ -67,9 +67,9 @@ def layout(monitor: str = "", range: str = "", metric: str = "", **_: Any) -> ht
         ),
         parts.panel(
             label,
+            brief.PERFORMANCE_LEGEND,
             parts.chart("performance", figure, label),
-            sub="Solid: measured with labels, with its 95 % interval. Dotted: estimated before labels come. "
-            "Dashed: the level of each champion when it was chosen. Shaded: episodes of lost performance.",
+            sub="Beneath: what happened, and the share of rows that have labels by now.",
         ),
         html.Div(parts.live("performance-detail", _detail(owner, view, known), "stack")),
     )
@@ -153,7 +153,7 @@ def _detail(owner: Monitor, view: scope.Window, known: scope.Known) -> list[Any]
     tables = [_versus(view, known)]
     if "confusion" in recent:
         tables.insert(0, _classes(recent, about))
-    return [html.Div(row, className="grid-2"), html.Div(tables, className="grid-2")]
+    return [html.Div(row, className="grid-2 grid-even"), html.Div(tables, className="grid-2")]
 
 
 def _residuals(owner: Monitor, view: scope.Window, known: scope.Known, recent: dict[str, Any], about: str) -> Any:
@@ -185,7 +185,7 @@ def _confusion_title(recent: dict[str, Any]) -> str:
         return "No row was taken for another class"
     truth, said = np.unravel_index(int(np.argmax(counts)), counts.shape)
     names = recent["classes"]
-    return f"Most often {names[truth]} is taken for {names[said]}"
+    return f"Most often “{names[truth]}” is taken for “{names[said]}”"
 
 
 def _classes(recent: dict[str, Any], about: str) -> Any:

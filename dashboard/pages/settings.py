@@ -20,13 +20,14 @@ from storage.errors import ProductError, Refused
 from storage.records import Monitor
 
 dash.register_page(
-    __name__, path_template="/m/<monitor>/settings", title=lambda monitor="": f"Settings - {unquote(monitor)}", order=10
+    __name__, path_template="/m/<monitor>/settings", title=lambda monitor="": f"Settings - {unquote(monitor)}", order=9
 )
 SECTIONS = (
     ("drift", "When a batch drifts", settings.DriftSettings),
     ("faults", "When data count as broken", settings.FaultSettings),
     ("retrain", "When to train, and what a challenger must show", settings.RetrainSettings),
 )
+NONE = "-"  # of a choice: an empty value would show an empty box
 RESCORED = ("drift.", "faults.", "features.")
 
 
@@ -56,22 +57,29 @@ def layout(monitor: str = "", **_: Any) -> html.Div:
             _overrides(in_force),
             sub="What is left empty is inherited from the monitor.",
         ),
-        parts.panel(
-            "Save",
-            html.Div(id="settings-effect", role="status"),
-            html.Label("Note for the ledger (optional)", htmlFor="settings-note", className="field-label"),
-            dbc.Input(id="settings-note", maxLength=500, autoComplete="off"),
-            html.Div(id="settings-error", className="field-error", role="alert"),
-            html.Div(
-                [
-                    html.Button(
-                        "Show the effect", id="settings-preview", type="button", className="btn btn-quiet", n_clicks=0
-                    ),
-                    html.Button("Save", id="settings-save", type="button", className="btn btn-main", n_clicks=0),
-                ],
-                className="samples",
-            ),
-            sub="The effect is computed from the stored profiles of up to 1,000 batches, before anything is saved.",
+        html.Section(
+            [
+                html.Div(id="settings-effect", role="status"),
+                html.Div(id="settings-error", className="field-error", role="alert"),
+                html.Div(
+                    [
+                        dbc.Input(
+                            id="settings-note", maxLength=500, autoComplete="off", placeholder="Note for the ledger"
+                        ),
+                        html.Button(
+                            "Show the effect",
+                            id="settings-preview",
+                            type="button",
+                            className="btn btn-quiet",
+                            n_clicks=0,
+                        ),
+                        html.Button("Save", id="settings-save", type="button", className="btn btn-main", n_clicks=0),
+                    ],
+                    className="save-row",
+                ),
+            ],
+            className="panel save-bar",
+            **{"aria-label": "Save"},
         ),
         parts.panel("Who changed what", html.Div(_history(owner), id="settings-history"), flush=True),
     )
@@ -117,8 +125,8 @@ def _control(key: str, annotation: Any, value: Any) -> Any:
         if typing.get_origin(kind) is typing.Literal:
             options = [{"label": say.DISTANCES.get(word, word), "value": word} for word in typing.get_args(kind)]
             if type(None) in kinds:
-                options.insert(0, {"label": "as the monitor", "value": ""})
-            return dbc.Select(id=ident, options=options, value=_write(value), size="sm")
+                options.insert(0, {"label": "as the monitor", "value": NONE})
+            return dbc.Select(id=ident, options=options, value=_write(value) or NONE, size="sm")
     if bool in kinds:
         return dbc.Select(
             id=ident,
@@ -139,12 +147,12 @@ def _control(key: str, annotation: Any, value: Any) -> Any:
 
 def _feature_form(owner: Monitor) -> html.Div:
     names = [
-        {"label": "no feature chosen", "value": ""},
+        {"label": "none", "value": NONE},
         *({"label": item.name, "value": item.name} for item in owner.schema.watched),
     ]
     cells: list[Any] = [
         html.Label("Feature", htmlFor="settings-feature", className="field-label"),
-        dbc.Select(id="settings-feature", options=names, value="", size="sm"),
+        dbc.Select(id="settings-feature", options=names, value=NONE, size="sm"),
         html.Div("the one to treat apart", className="field-help"),
     ]
     for name, field in settings.FeatureSettings.model_fields.items():
@@ -205,7 +213,7 @@ def _assignments(owner: Monitor, ids: list[dict[str, str]], values: list[Any], f
     data = history.settings_in_force(service().db, owner.id).model_dump(mode="json")
     out: dict[str, Any] = {}
     for ident, value in zip(ids, values, strict=True):
-        key, text = ident["key"], "" if value is None else str(value).strip()
+        key, text = ident["key"], "" if value in (None, NONE) else str(value).strip()
         if key.startswith("feature:"):
             name = key.partition(":")[2]
             default = settings.FeatureSettings.model_fields[name].get_default()
@@ -245,7 +253,7 @@ def act(
     """Show what the change would have done, or save it."""
     owner = history.monitor(service().db, asked["monitor"])
     try:
-        chosen = _assignments(owner, ids, values, feature or "")
+        chosen = _assignments(owner, ids, values, "" if feature in (None, NONE) else feature)
         if not chosen:
             raise Refused("Nothing differs from the settings in force.")
         if ctx.triggered_id == "settings-preview":

@@ -12,8 +12,9 @@ from dashboard import brief, service
 from dashboard.guard import guarded
 from storage import history
 
+# Last of all: in Dash a variable of a path also matches slashes, and the first page that matches wins.
 dash.register_page(
-    __name__, path_template="/m/<monitor>", title=lambda monitor="": f"Summary - {unquote(monitor)}", order=1
+    __name__, path_template="/m/<monitor>", title=lambda monitor="": f"Summary - {unquote(monitor)}", order=50
 )
 
 

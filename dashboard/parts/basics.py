@@ -249,6 +249,13 @@ def segments(
     )
 
 
+def legend(*words: tuple[str, str]) -> html.Div:
+    """What the strokes and fills of a chart mean: (key of ``app.css``, words)."""
+    return html.Div(
+        [html.Span([html.Span(className=f"key key-{key}"), text]) for key, text in words], className="legend-words"
+    )
+
+
 def clip(text: str, most: int = 48) -> html.Span | str:
     """A long name cut for the eye; whole on hover and for readers."""
     return text if len(text) <= most else html.Span(f"{text[: most - 1]}…", title=text)

@@ -181,6 +181,6 @@ def heading(title: Content, sub: Content = None, tools: Content = None, above: C
     )
 
 
-def asked(name: str, **query: str) -> dcc.Store:
+def asked(page_name: str, /, **query: str) -> dcc.Store:
     """What a page was asked for, so that its refresh asks the same."""
-    return dcc.Store(id=f"{name}-asked", data=query)
+    return dcc.Store(id=f"{page_name}-asked", data=query)

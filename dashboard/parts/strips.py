@@ -29,7 +29,7 @@ def strip(cells: Sequence[Cell], label: str) -> html.Div:
     return html.Div(
         [
             (dcc.Link if cell.href else html.Span)(
-                [html.Span(className=f"strip-mark mark-{cell.mark}") if cell.mark else None],
+                html.Span(className=f"strip-mark mark-{cell.mark}" if cell.mark else "strip-plain"),
                 className=f"strip-cell tone-{cell.tone}",
                 title=cell.text,
                 **({"href": cell.href} if cell.href else {}),
