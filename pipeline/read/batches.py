@@ -21,6 +21,7 @@ from storage.records import Schema
 from storage.settings import ReadSettings
 
 _SHOWN = 5  # names, values or lines told in one message
+_ANSWERS = dict.fromkeys(("true", "yes", "y", "t", "1"), True) | dict.fromkeys(("false", "no", "n", "f", "0"), False)
 
 
 def read_batch(data: bytes | Path, name: str, schema: Schema, settings: ReadSettings | None = None) -> Checked:
@@ -179,14 +180,15 @@ def _classes(raw: Raw, schema: Schema) -> tuple[pa.Array, list[str]]:
 
 
 def _class_of(text: str, classes: Sequence[str]) -> str | None:
-    """The class a text stands for: itself, the only one that differs in case, or 0/1 for false/true."""
+    """The class a text stands for: itself, the only one that differs in case, or the same answer of two."""
     if text in classes:
         return text
     alike = [name for name in classes if name.casefold() == text.casefold()]
     if len(alike) == 1:
         return alike[0]
-    swap = {"true": "1", "false": "0", "1": "true", "0": "false"}.get(text)
-    return swap if swap in classes and set(classes) in ({"0", "1"}, {"false", "true"}) else None
+    answer = _ANSWERS.get(text.casefold())
+    answers = {_ANSWERS.get(name.casefold()): name for name in classes}
+    return answers.get(answer) if answer is not None and len(classes) == len(answers) == 2 else None
 
 
 def _unknown_classes(raw: Raw, schema: Schema, texts: pa.Array, known: pa.Array) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class Format:
 def _is_json(name: str, head: bytes) -> bool:
     head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if name.endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")):
-        return head[:2] in (b'{"', b"[{")
+        return re.match(rb'\{\s*"|\[\s*\{', head) is not None
     return head[:1] in (b"{", b"[")
 
 

@@ -147,12 +147,12 @@ def styles(raw: Raw, evidence: Mapping[str, Evidence]) -> dict[str, Style]:
     return {name: style(e) for name, e in evidence.items()}
 
 
-def reading(evidence: Evidence, style: Style, bad_cells: float) -> Reading:
+def reading(raw: Raw, evidence: Evidence, style: Style) -> Reading:
     """What a text column is taken for when nobody said."""
     if not evidence.cells:
         return Reading("text")
     readable = getattr(evidence, style)
-    enough = (1 - bad_cells) * evidence.cells
+    enough = (1 - raw.settings.bad_cells) * evidence.cells
     if readable == evidence.cells and not evidence.code:
         return Reading("whole" if evidence.whole == evidence.cells else "number", style)
     if readable >= enough and len(evidence.numbers) > _FEW and not evidence.code:
@@ -160,8 +160,8 @@ def reading(evidence: Evidence, style: Style, bad_cells: float) -> Reading:
     if evidence.bools == evidence.cells:
         return Reading("bool")
     if evidence.dates == evidence.cells and evidence.order != "mixed":
-        unsure = evidence.unsure and evidence.order == "unknown"
-        return Reading("text") if unsure else Reading("date", order=evidence.order)
+        order = order_of(raw, evidence)
+        return Reading("text") if evidence.unsure and order == "unknown" else Reading("date", order=order)
     return Reading("text")
 
 
@@ -333,13 +333,24 @@ def kind_column(raw: Raw, name: str, kind: Kind, style: Style) -> tuple[pa.Array
             warnings.append(f"Column {name!r}: {endless:,} infinite values are read as missing.")
         return finite(found), warnings
     if kind == "date":
-        found = to_dates(column)
         order = cells.day_order(column) if is_text(column.type) else "day"
+        order = said_order(raw) if order == "unknown" else order
+        found = to_dates(column, order)
         what = "a date" if order != "mixed" else "a date in the order of the others (day and month change places)"
         if found.null_count > column.null_count and order == "unknown":
             what = "a date that can be read in one way only"
         return found, settle(raw, name, column, found, what)
     return to_text(column), []
+
+
+def said_order(raw: Raw) -> Order:
+    """What the settings say of dates like 03/04/2024, for columns that leave it open."""
+    return {"day first": "day", "month first": "month"}.get(raw.settings.dates, "unknown")
+
+
+def order_of(raw: Raw, evidence: Evidence) -> Order:
+    """What comes first in dates with slashes: the column's own cells decide, else the settings."""
+    return said_order(raw) if evidence.order == "unknown" else evidence.order
 
 
 def as_planned(column: pa.Array, how: Reading) -> pa.Array:

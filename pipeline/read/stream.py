@@ -98,10 +98,10 @@ def _planned(source: _Source, wanted: Mapping[str, Kind]) -> Scan:
     for name in names:
         kind = wanted.get(name)
         if kind in ("numeric", "date", "categorical"):
-            order = evidence[name].order if name in evidence else "unknown"
+            order = kinds.order_of(source.raw, evidence.get(name, Evidence()))
             plan[name] = Reading(kind, styles.get(name, "point"), order)
         elif name in evidence:
-            plan[name] = kinds.reading(evidence[name], styles[name], source.raw.settings.bad_cells)
+            plan[name] = kinds.reading(source.raw, evidence[name], styles[name])
         else:
             plan[name] = Reading("text" if name in texts else "native")
     schema = pa.schema([(name, _type(source.raw, name, how)) for name, how in plan.items()])

@@ -89,7 +89,7 @@ def typed(raw: Raw, kinds_wanted: Mapping[str, Kind] | None = None) -> pa.Table:
         if kind in ("numeric", "date", "categorical"):
             columns.append(kinds.kind_column(raw, name, kind, styles.get(name, "point"))[0])
         elif name in evidence:
-            how = kinds.reading(evidence[name], styles[name], raw.settings.bad_cells)
+            how = kinds.reading(raw, evidence[name], styles[name])
             columns.append(kinds.as_planned(kinds.flat(raw.column(name)), how))
         else:
             columns.append(kinds.native_column(raw.column(name)))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-_WHOLE = re.compile(r"([+-]?)(\d+)\.0*")
+_WHOLE = re.compile(r"([+-]?)(\d+)(?:\.0*)?")
 _BOOLS = {"true", "false"}
 
 
