@@ -60,10 +60,11 @@ def numbers(column: Column) -> NDArray[np.float64]:
         return np.full(len(array), np.nan)
     if array.type != pa.float64():
         array = array.cast(pa.float64(), safe=False)
+    if array.null_count:
+        array = array.fill_null(np.nan)
     values = array.to_numpy(zero_copy_only=False)
-    return (
-        values if np.isfinite(values.sum() if len(values) else 0.0) else np.where(np.isfinite(values), values, np.nan)
-    )
+    finite = np.isfinite(values)
+    return values if finite.all() else np.where(finite, values, np.nan)
 
 
 def _from_text(array: pa.Array) -> NDArray[np.float64]:
@@ -77,19 +78,22 @@ def _from_text(array: pa.Array) -> NDArray[np.float64]:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def coded(column: Column) -> tuple[NDArray[np.int64], list[str]]:
+def coded(column: Column) -> tuple[NDArray[np.integer], list[str]]:
     """A column as (code of every row, -1 for missing; names of the codes). Anything becomes text."""
     array = one_array(column)
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode() if not _unhashable(array.type) else texts(array).dictionary_encode()
     if isinstance(array, pa.ChunkedArray):
         array = one_array(array)
-    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    names = texts(array.dictionary)
-    missing = [at for at, name in enumerate(names.to_pylist()) if name is None]
+    indices = array.indices
+    if not pa.types.is_signed_integer(indices.type):
+        indices = indices.cast(pa.int64())
+    codes = (indices.fill_null(-1) if indices.null_count else indices).to_numpy(zero_copy_only=False)
+    names = texts(array.dictionary).to_pylist()
+    missing = [at for at, name in enumerate(names) if name is None]
     if missing:
         codes = np.where(np.isin(codes, missing), -1, codes)
-    return codes, [name if name is not None else "" for name in names.to_pylist()]
+    return codes, [name if name is not None else "" for name in names]
 
 
 def texts(array: pa.Array) -> pa.Array:

@@ -24,8 +24,10 @@ SHARDS = 8  # each cell is split by a hash of the value, so that one value that 
 MOST_NEW = 200  # new levels kept by name
 CHUNK = 65_536  # rows counted at a time: fits the caches
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-_FINE, _COARSE = 2.0**16, 2.0**10  # steps of the exact sums
+_TOP = np.uint64(61)
+_FINE, _COARSE = 2.0**16, 2.0**9  # steps of the exact sums a spread
 _FAR = 512.0  # spreads: values further out count as this far in the moments
+_OF_CELL = np.arange(CELLS, dtype=np.intp) * SHARDS
 _NUMBERS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.int64}
 
 
@@ -75,7 +77,7 @@ class FeatureProfile:
         if not self.present:
             return 0.0, 0.0
         first = self.sums[0] / _FINE / self.present
-        second = self.sums[1] / _COARSE / self.present
+        second = self.sums[1] / _COARSE**2 / self.present
         return grid.middle + grid.spread * first, grid.spread * max(second - first * first, 0.0) ** 0.5
 
 
@@ -166,7 +168,7 @@ def _count(table: pa.Table | pa.RecordBatch, grid: Grid) -> Profile:
         if one.name not in names:
             features[one.name] = replace(_nothing(one), nulls=table.num_rows)
         elif one.kind == "categorical":
-            features[one.name] = _count_levels(table.column(one.name), one)
+            features[one.name], columns[one.name] = _count_levels(table.column(one.name), one)
         else:
             columns[one.name] = values = numbers(table.column(one.name))
             features[one.name] = count_numbers(values, one)
@@ -174,23 +176,38 @@ def _count(table: pa.Table | pa.RecordBatch, grid: Grid) -> Profile:
 
 
 def count_numbers(values: NDArray[np.float64], grid: FeatureGrid) -> FeatureProfile:
-    """Count numbers over the cells of a feature. NaN is missing."""
+    """Count at most 65,536 numbers over the cells of a feature. NaN is missing."""
     ordered = np.sort(values)
-    present = int(np.searchsorted(ordered, np.nan))  # NaN sorts last
+    present = int(ordered.searchsorted(np.nan))  # NaN sorts last
     nulls = len(values) - present
     if not present:
         return replace(_nothing(grid), nulls=nulls)
-    ordered = ordered[:present] + 0.0  # -0.0 becomes 0.0, so that both fall into one shard
-    starts = np.searchsorted(ordered, grid.bounds)
+    ordered = ordered[:present]
+    low, high = float(ordered[0]) + 0.0, float(ordered[-1]) + 0.0
+    if low <= 0.0 <= high:
+        ordered += 0.0  # -0.0 becomes 0.0, so that both fall into one shard
+    starts = ordered.searchsorted(grid.bounds)
     rows = np.diff(starts, prepend=0, append=present)
-    shard = ((ordered.view(np.uint64) * _MIX) >> np.uint64(61)).astype(np.intp)
-    shard += np.repeat(np.arange(len(rows), dtype=np.intp) * SHARDS, rows)
+    shard = ordered.view(np.uint64) * _MIX
+    shard >>= _TOP
+    shard = shard.view(np.int64)
+    shard += _OF_CELL[: len(rows)].repeat(rows)
     counts = np.bincount(shard, minlength=CELLS * SHARDS).reshape(CELLS, SHARDS)
-    away = np.clip((ordered - grid.middle) / grid.spread, -_FAR, _FAR)
-    sums = (int(np.rint(away * _FINE).astype(np.int64).sum()), int(np.rint(away * away * _COARSE).astype(np.int64).sum()))
-    low, high = float(ordered[0]), float(ordered[-1])
     hours = _hours(ordered) if grid.kind == "date" else None
-    return FeatureProfile(counts, nulls, sums, low, high, hours=hours)
+    return FeatureProfile(counts, nulls, _sums(ordered, grid), low, high, hours=hours)
+
+
+def _sums(values: NDArray[np.float64], grid: FeatureGrid) -> tuple[int, int]:
+    """Sums of the steps away from the middle, and of their squares: whole numbers below 2**53, so exact in floats."""
+    away = values - grid.middle
+    away /= grid.spread
+    np.clip(away, -_FAR, _FAR, out=away)
+    away *= _FINE
+    np.rint(away, out=away)
+    first = int(away.sum())
+    away *= _COARSE / _FINE
+    np.rint(away, out=away)
+    return first, int(away.dot(away))
 
 
 def _hours(moments: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -199,18 +216,19 @@ def _hours(moments: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.bincount((hour + 72) % 168, minlength=168)  # + 3 days: Monday is the first day
 
 
-def _count_levels(column: pa.ChunkedArray | pa.Array, grid: FeatureGrid) -> FeatureProfile:
+def _count_levels(column: pa.ChunkedArray | pa.Array, grid: FeatureGrid) -> tuple[FeatureProfile, NDArray[np.int32]]:
+    """The counts of a categorical feature, and the place of each row's level in the grid (-1: none)."""
     codes, names = coded(column)
-    rows = np.bincount(codes + 1, minlength=len(names) + 1)
-    counts = np.zeros(grid.size, np.int64)
+    places = np.array([*(grid.places.get(name, -1) for name in names), -1], np.int32)[codes]  # the last for code -1
+    rows = np.bincount(places + 1, minlength=grid.size + 1)
     new: dict[str, int] = {}
-    for name, count in zip(names, rows[1:].tolist(), strict=True):
-        at = grid.places.get(name)
-        if at is not None:
-            counts[at] += count
-        elif count:
-            new[name] = new.get(name, 0) + count
-    return FeatureProfile(counts, int(rows[0]), new=_kept(new), new_rows=sum(new.values()))
+    nulls = int(rows[0])
+    if nulls:
+        fresh = np.bincount(codes[(places < 0) & (codes >= 0)], minlength=len(names))
+        for at in np.nonzero(fresh)[0].tolist():
+            new[names[at]] = new.get(names[at], 0) + int(fresh[at])
+    new_rows = sum(new.values())
+    return FeatureProfile(rows[1:], nulls - new_rows, new=_kept(new), new_rows=new_rows), places
 
 
 def _kept(new: Mapping[str, int]) -> dict[str, int]:
