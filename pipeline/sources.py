@@ -5,6 +5,7 @@ Nothing waits and nothing remembers here: what was seen at one look is a value t
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -24,11 +25,22 @@ class Looks:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file that has finished arriving for a monitor."""
+    """A file that has finished arriving for a monitor.
+
+    Attributes
+    ----------
+    monitor, name : str
+        Labels: bytes of a name that are no UTF-8 are replaced in them, so that they can be stored and shown.
+    path : Path
+        Where the file is.
+    size : int
+        Bytes, so that too large a file need not be read to be refused.
+    """
 
     monitor: str
     name: str
     path: Path
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,14 @@ def look(inbox: Path, looks: Looks) -> tuple[Looks, list[Arrival]]:
     for monitor, path, facts in _files(inbox):
         seen[str(path)] = facts
         if looks.seen.get(str(path)) == facts:
-            arrivals.append((facts[1], path.name, Arrival(monitor, path.name, path)))
+            arrival = Arrival(_label(monitor), _label(path.name), path, facts[0])
+            arrivals.append((facts[1], arrival.name, arrival))
     return Looks(seen), [arrival for *_, arrival in sorted(arrivals, key=lambda item: item[:2])]
+
+
+def _label(name: str) -> str:
+    """A name without the lone surrogates that stand for bytes that are no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _files(inbox: Path) -> Iterator[tuple[str, Path, tuple[int, int, int]]]:
@@ -98,28 +116,51 @@ def claim(path: Path) -> Path:
     ------
     FileNotFoundError
         If it is gone already.
+
+    Notes
+    -----
+    The file moves into a hidden folder of its own beside it: its name may be as long as names can be, and no earlier
+    claim of the same name is overwritten.
     """
-    claimed = path.with_name(f"{_CLAIMED}{path.name}")
-    os.rename(path, claimed)
-    return claimed
+    for number in itertools.count():
+        folder = path.parent / f"{_CLAIMED}{number}"
+        try:
+            folder.mkdir()
+            break
+        except FileExistsError:
+            continue
+    try:
+        os.rename(path, folder / path.name)
+    except OSError:
+        folder.rmdir()
+        raise
+    return folder / path.name
 
 
 def release(claimed: Path) -> None:
-    """Put a claimed file back under its name, unless that name is in use again."""
-    original = claimed.with_name(claimed.name.removeprefix(_CLAIMED))
-    if not original.exists():
+    """Put a claimed file back under its name; if that is in use again, it stays claimed until ``recover``."""
+    original = claimed.parent.parent / claimed.name
+    if not os.path.lexists(original):
         os.rename(claimed, original)
+        claimed.parent.rmdir()
 
 
 def recover(inbox: Path) -> None:
     """Put back what an interrupted run had claimed."""
-    for claimed in inbox.glob(f"*/{_CLAIMED}*"):
-        release(claimed)
+    for folder in inbox.glob(f"*/{_CLAIMED}*"):
+        if folder.is_symlink() or not folder.is_dir():
+            continue
+        for claimed in list(folder.iterdir()):
+            release(claimed)
+        if folder.exists() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def acknowledge(claimed: Path) -> None:
     """Remove a claimed file: its bytes are kept elsewhere."""
     claimed.unlink(missing_ok=True)
+    if claimed.parent.name.startswith(_CLAIMED):
+        claimed.parent.rmdir()
 
 
 SOURCES: dict[str, Source] = {row.name: row for row in (Source("inbox", "Inbox folder", look),)}

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the wide ones are taken for the plain ones
 
 
 def csv_of_rows(rows: Sequence[dict[str, Any]]) -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.write import csv_of_rows
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "\r=1"])
+@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "\r=1", "\n=1", "＝1+1"])
 def test_formulas_are_disarmed(cell):
     ((shown,),) = list(csv.reader(io.StringIO(csv_of_rows([{"x": cell}]).decode(), newline="")))[1:]
     assert shown == f"'{cell}"
@@ -38,3 +38,13 @@ def _encodable(rows):
         return [row["a"].encode() for row in rows]
     except UnicodeEncodeError:
         return None
+
+
+@pytest.mark.parametrize("name", ["=x", "@x"])
+def test_names_of_columns_are_disarmed_too(name):
+    assert csv_of_rows([{name: 1}]) == f"'{name}\r\n1\r\n".encode()
+
+
+def test_missing_values_are_empty_and_no_rows_are_no_table():
+    assert csv_of_rows([{"a": None, "b": "x"}]) == b"a,b\r\n,x\r\n"
+    assert csv_of_rows([]).strip() == b""
