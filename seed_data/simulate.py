@@ -28,7 +28,7 @@ TARGET = "obese_next_year"
 OBESE = 30.0  # kg/m2, the WHO's line
 
 _ADULTS = Path(__file__).with_name("adults.csv.gz")
-_UPTAKE, _LOSS = 0.85, 4.5  # of the drug: share of those with a BMI of 30 or more, kg/m2
+_UPTAKE, _LOSS = 0.85, 5.5  # of the drug: share of those with a BMI of 30 or more, kg/m2
 _PER_UNIT = {"kcal": 4.184, "waist": 1 / 2.54}  # kilojoules a kilocalorie, inches a centimetre
 _QUIET = (40, 60)  # fewest and most days between two later events
 
@@ -112,7 +112,7 @@ TRUTHS: tuple[Truth, ...] = (
           "Little by little more inactive people come (weight x 2.2) and fewer very active ones (x 0.4); it stays so.",
           _HARMLESS, (("less_active", 1.0),)),
     Truth(320, None, "concept drift", (TARGET,),
-          "A drug takes 4.5 kg/m2 off 85% of those with a BMI of 30 or more by their next visit.",
+          "A drug takes 5.5 kg/m2 off 85% of those with a BMI of 30 or more by their next visit.",
           _HARMFUL, (("drug", 1.0),)),
     Truth(400, 413, "unit fault", ("kcal",), _KILOJOULES, _BROKEN, (("other_unit", (("kcal", 0.3),)),)),
     Truth(440, 470, "missing values", ("bmi",), "The BMI is missing in 15% of the rows, until the source is repaired.",

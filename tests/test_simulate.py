@@ -100,9 +100,9 @@ def test_a_day_has_the_promised_columns():
     [
         (0, "aba0b3048af848d0"),
         (230, "2b546bc128076f1e"),
-        (330, "b94a0875d5531ad6"),
-        (405, "5f4b4ccfb9cb380b"),
-        (450, "2a3bb3488c6a6b4e"),
+        (330, "81f176d7d2b92a3d"),
+        (405, "bda9fd9e222dc7d6"),
+        (450, "dfc402e33ae401e5"),
         (800, "6f1e707b333c922a"),
     ],
 )
@@ -322,11 +322,11 @@ def test_activity_drifts_window_by_window(trial: Trial):
 
 
 def test_the_drug_moves_no_input_and_retraining_pays(trial: Trial):
-    """At least half of what the change cost comes back; more than about 56% cannot (see SOURCES.md)."""
+    """At least half of what the change cost comes back; all of it cannot (see SOURCES.md)."""
     assert all(trial.psi(first, name) < 0.01 for first in (320, 340, 360, 380) for name in ("bmi", "waist"))
-    assert all(0.36 < trial.positive(first) < 0.40 < 0.47 < trial.positive(280) for first in (320, 340, 360, 380))
+    assert all(0.33 < trial.positive(first) < 0.37 < 0.47 < trial.positive(280) for first in (320, 340, 360, 380))
     before, static = trial.accuracy(200, 320), trial.accuracy(360, 400)
     assert before == pytest.approx(0.88, abs=0.01)
-    assert static == pytest.approx(0.77, abs=0.015)
+    assert static == pytest.approx(0.745, abs=0.015)
     learned = trial.accuracy(360, 400, trial.fitted(*rows_of(320, 360)))
     assert learned - static >= 0.5 * (before - static)
