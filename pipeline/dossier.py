@@ -120,8 +120,11 @@ def estimated(
 def situation(desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, fresh: Sequence[Performance]) -> Dossier:
     """All that a decision after this batch looks at; ``fresh`` is performance that is not stored yet."""
     metric = metric_of(monitor, settings)
-    points = _points(desk, monitor, metric, batch, fresh)
-    arrivals = [standing.received_at for standing, _ in points]
+    standings = history.standings(desk.db, monitor.id, metric, _LOOK_BACK)
+    decided = batch.id if batch else None
+    sound = [item for item in standings if not item.quarantined or item.batch == decided]
+    points = _points(sound, metric, decided, fresh)
+    arrivals = [item.received_at for item in sound]
     versions = history.versions(desk.db, monitor.id)
     champion = next(version for version in versions if version.id == monitor.champion)
     trainings = [item for item in history.trainings(desk.db, monitor.id) if item.state in ("judged", "failed")]
@@ -130,11 +133,11 @@ def situation(desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, fr
     promoted_at = reigns[-1].created_at if len(reigns) > 1 else None
     since_promotion = None if promoted_at is None else sum(at > promoted_at for at in arrivals)
     stored = history.episodes(desk.db, monitor.id)
-    episodes = _episodes(desk, monitor, settings, stored, points)
+    episodes = _episodes(monitor, settings, stored, standings)
     answered = max((item.batch_id or 0 for item in fitted), default=0)
     current = Situation(
         schema=monitor.schema,
-        points=tuple(point for _, point in points),
+        points=tuple(points),
         champion_id=monitor.champion,
         expected=champion.metrics.get(metric),
         champion_rows=champion.rows,
@@ -173,20 +176,26 @@ def _unanswered(episodes: Sequence[Episode], answered: int) -> int | None:
 
 
 def _episodes(
-    desk: Shelf,
-    monitor: Monitor,
-    settings: Settings,
-    stored: Sequence[Episode],
-    points: Sequence[tuple[history.Standing, Point]],
+    monitor: Monitor, settings: Settings, stored: Sequence[Episode], standings: Sequence[history.Standing]
 ) -> list[Episode]:
-    """The episodes over the newest batches, told with the ids they are stored under."""
-    reports = [(standing.batch, _light(standing)) for standing, _ in points]
-    known = {(item.kind, item.found_batch): item for item in stored}
-    found = []
-    for item in drift.episodes(reports, settings):
-        before = known.get((item.kind, item.found_batch))
-        found.append(replace(item, id=before.id if before else 0, monitor_id=monitor.id))
-    return found
+    """The episodes over the newest batches; one that overlaps a stored one of its kind is that one, seen again.
+
+    The newest batches are a window: an episode that began before it keeps the beginning it is stored with.
+    """
+    found: dict[tuple[str, int], Episode] = {}
+    for item in drift.episodes([(standing.batch, _light(standing)) for standing in standings], settings):
+        known = next((old for old in reversed(stored) if _same(old, item)), None)
+        now = replace(item, monitor_id=monitor.id)
+        if known is not None:
+            features = tuple(dict.fromkeys((*known.features, *item.features)))
+            now = replace(known, end_batch=item.end_batch, features=features)
+        found[now.kind, now.found_batch] = now
+    return list(found.values())
+
+
+def _same(old: Episode, new: Episode) -> bool:
+    begins_before_it_ended = old.end_batch is None or new.onset_batch <= old.end_batch
+    return old.kind == new.kind and old.found_batch <= new.found_batch and begins_before_it_ended
 
 
 def _light(standing: history.Standing) -> DriftReport:
@@ -201,27 +210,26 @@ def _light(standing: history.Standing) -> DriftReport:
 
 
 def _points(
-    desk: Shelf, monitor: Monitor, metric: str, batch: Batch | None, fresh: Sequence[Performance]
-) -> list[tuple[history.Standing, Point]]:
-    """The newest batches as decisions see them; only the batch being decided brings its faults."""
+    standings: Sequence[history.Standing], metric: str, decided: int | None, fresh: Sequence[Performance]
+) -> list[Point]:
+    """Batches as decisions see them; only the one being decided brings its faults."""
     newest = {item.batch_id: item for item in fresh if metric in item.metrics}
-    decided = batch.id if batch else None
     points = []
-    for standing in history.standings(desk.db, monitor.id, metric, _LOOK_BACK, decided):
+    for standing in standings:
         said = newest.get(standing.batch)
-        seen = said.metrics[metric] if said else _metric(standing.measured)
-        point = Point(
-            batch_id=standing.batch,
-            rows=standing.rows,
-            verdict=standing.verdict,
-            score=standing.score,
-            faults=_faults(standing.faults) if standing.batch == decided else (),
-            drifted=tuple(item[0] for item in standing.drifted),
-            measured=seen,
-            estimated=_metric(standing.estimated),
-            version_id=said.version_id if said else standing.measured_version or standing.version,
+        points.append(
+            Point(
+                batch_id=standing.batch,
+                rows=standing.rows,
+                verdict=standing.verdict,
+                score=standing.score,
+                faults=_faults(standing.faults) if standing.batch == decided else (),
+                drifted=tuple(item[0] for item in standing.drifted),
+                measured=said.metrics[metric] if said else _metric(standing.measured),
+                estimated=_metric(standing.estimated),
+                version_id=said.version_id if said else standing.measured_version or standing.version,
+            )
         )
-        points.append((standing, point))
     return points
 
 

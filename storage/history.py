@@ -210,32 +210,32 @@ class Standing:
     p_value: float
     drifted: tuple[tuple[str, float, float, float, str], ...]  # name, score, p-value, effect, explanation; worst first
     version: int | None
-    learnable: bool
+    quarantined: bool
     received_at: int
     measured: str | None  # JSON of a Metric
     measured_version: int | None
     estimated: str | None
 
 
-def standings(db: Database, monitor_id: int, metric: str, last: int, also: int | None = None) -> list[Standing]:
-    """The newest scored batches that are not quarantined (but for ``also``, the one being decided), in order."""
+def standings(db: Database, monitor_id: int, metric: str, last: int) -> list[Standing]:
+    """The newest scored batches in order, quarantined ones included."""
     query = """
         WITH chosen AS (
             SELECT b.*, r.verdict, r.score, r.p_value, r.faults FROM batches b JOIN reports r ON r.batch_id = b.id
-            WHERE b.monitor_id = :monitor AND b.kind = 'rows' AND (b.state <> 'quarantined' OR b.id = :also)
+            WHERE b.monitor_id = :monitor AND b.kind = 'rows'
             ORDER BY b.id DESC LIMIT :last),
         newest AS (
             SELECT p.batch_id, p.basis, p.version_id, json_extract(p.metrics, :path) AS metric FROM performance p
             JOIN chosen ON chosen.id = p.batch_id
             WHERE p.id IN (SELECT max(q.id) FROM performance q JOIN chosen ON chosen.id = q.batch_id
                 GROUP BY q.batch_id, q.basis))
-        SELECT c.id, c.rows, c.labelled, c.verdict, c.score, c.faults, c.version_id, c.learnable, c.received_at,
-            m.metric, m.version_id, e.metric,
+        SELECT c.id, c.rows, c.labelled, c.verdict, c.score, c.faults, c.version_id, c.state = 'quarantined',
+            c.received_at, m.metric, m.version_id, e.metric,
             (SELECT json_group_array(json_array(name, score, p_value, effect, explanation)) FROM
                 (SELECT * FROM scores s WHERE s.batch_id = c.id AND s.drift ORDER BY s.score DESC)), c.p_value
         FROM chosen c LEFT JOIN newest m ON m.batch_id = c.id AND m.basis = 'measured'
         LEFT JOIN newest e ON e.batch_id = c.id AND e.basis = 'estimated' ORDER BY c.id"""
-    arguments = {"monitor": monitor_id, "path": f'$."{metric}"', "last": last, "also": also}
+    arguments = {"monitor": monitor_id, "path": f'$."{metric}"', "last": last}
     return [
         Standing(
             batch=row[0],
@@ -247,7 +247,7 @@ def standings(db: Database, monitor_id: int, metric: str, last: int, also: int |
             p_value=row[13],
             drifted=tuple(tuple(item) for item in orjson.loads(row[12])),
             version=row[6],
-            learnable=bool(row[7]),
+            quarantined=bool(row[7]),
             received_at=row[8],
             measured=row[9],
             measured_version=row[10],
