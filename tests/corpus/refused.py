@@ -88,6 +88,7 @@ NO_TABLE = (
     Case("zeros", lambda: b"\0" * 5000, "refused"),
     Case("prose", lambda: b"Dear all,\n\nplease find the data attached.\n\nBest wishes\n", "refused"),
     Case("markdown", lambda: b"# Title\n\nSome *text*.\n", "refused"),
+    Case("return_in_a_comment", lambda: b"# a\rb\n#\nx,y\r1,2\n", "refused"),
     Case("one_word", lambda: b"hello", "refused"),
     Case("error_as_json", lambda: b'{"error": "not found", "status": 404}', "refused", file="batch.json"),
 )
