@@ -1,8 +1,12 @@
-"""Profiles as figures for people: shares over bins that can be drawn, quantiles. Pure: no I/O, no clock, no randomness."""
+"""Profiles as figures for people: shares over bins that can be drawn, quantiles.
+
+Pure: no I/O, no clock, no randomness.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +17,7 @@ from storage.records import Distribution
 
 _BARS = 32  # drawn within the reference's range
 _NAMED = 30  # levels drawn by name
+_WIDEST = 1e150  # larger numbers are drawn as this large: differences and slopes stay finite
 _QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
 
@@ -40,18 +45,26 @@ def summary(feature: str, seen: Profile) -> dict:
 
 def quantiles(grid: FeatureGrid, one: FeatureProfile, ranks: NDArray[np.float64]) -> NDArray[np.float64]:
     """Quantiles read off the cells, straight lines within each; the ends are the lowest and highest value."""
-    if one.low is None or one.high is None:
+    low, high = _range_of(one)
+    if not one.present:
         return np.zeros(len(ranks))
-    edges = np.clip(np.r_[one.low, grid.bounds, one.high], one.low, one.high)
+    edges = np.clip(np.r_[low, grid.bounds, high], low, high)
     below = np.r_[0, np.cumsum(one.cells[: len(edges) - 1])] / one.present
     keep = np.r_[True, np.diff(below) > 0] | np.r_[np.diff(below) > 0, True]
     return np.interp(ranks, below[keep], edges[keep])
 
 
+def _range_of(one: FeatureProfile) -> tuple[float, float]:
+    """Lowest and highest value, as wide as can be drawn; zeros without a value."""
+    low, high = (min(max(end or 0.0, -_WIDEST), _WIDEST) for end in (one.low, one.high))
+    return low, high
+
+
 def _stats(grid: FeatureGrid, one: FeatureProfile) -> dict[str, float]:
     mean, sd = one.moments(grid)
     found = dict(zip(_QUANTILES, quantiles(grid, one, np.array(list(_QUANTILES.values()))).tolist(), strict=True))
-    stats = {"mean": mean, "sd": sd, "min": one.low or 0.0, **found, "max": one.high or 0.0}
+    low, high = _range_of(one)
+    stats = {"mean": mean, "sd": sd, "min": low, **found, "max": high}
     unit = 1e6 if grid.kind == "date" else 1.0
     return {name: value / unit for name, value in stats.items()}
 
@@ -109,9 +122,9 @@ def _bars(grid: FeatureGrid, first: FeatureProfile, second: FeatureProfile, rows
     low, high = quantiles(grid, first, np.array([0.005, 0.995])) if first.present else (0.0, 1.0)
     low, high = (low, high) if high > low else (low - 0.5, low + 0.5)
     edges = np.linspace(low, high, _BARS + 1)
-    ends = [one for one in (first, second) if one.low is not None]
-    lowest = min([one.low for one in ends] + [low])
-    highest = max([one.high for one in ends] + [high])
+    ends = [_range_of(one) for one in (first, second) if one.present]
+    lowest = min([end[0] for end in ends] + [low])
+    highest = max([end[1] for end in ends] + [high])
     step = edges[1] - edges[0]
     edges = np.r_[min(lowest, low - step), edges, max(highest, high + step)]
     shares = []
@@ -120,20 +133,21 @@ def _bars(grid: FeatureGrid, first: FeatureProfile, second: FeatureProfile, rows
         below[-1] = one.present
         shares.append((np.diff(below) / total).tolist())
     unit = 1e6 if grid.kind == "date" else 1.0
-    labels = [_range(grid, a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    labels = [_range(grid, a, b) for a, b in pairwise(edges)]
     labels[0], labels[-1] = f"below {_number(grid, edges[1])}", f"above {_number(grid, edges[-2])}"
     return labels, (edges / unit).tolist(), shares, [False] * len(labels)
 
 
 def _below(grid: FeatureGrid, one: FeatureProfile, at: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows below each place; the lowest place has none below."""
-    if one.low is None or one.high is None:
+    if not one.present:
         return np.zeros(len(at))
-    edges = np.clip(np.r_[one.low, grid.bounds, one.high], one.low, one.high)
+    low, high = _range_of(one)
+    edges = np.clip(np.r_[low, grid.bounds, high], low, high)
     total = np.r_[0, np.cumsum(one.cells[: len(edges) - 1])].astype(np.float64)
     keep = np.r_[np.diff(edges) > 0, True]
     found = np.interp(at, edges[keep], total[keep])
-    found[at <= one.low] = 0.0
+    found[at <= low] = 0.0
     return found
 
 
