@@ -60,7 +60,7 @@ def read_batch(data: bytes | Path, name: str, schema: Schema, settings: ReadSett
     missing = [name for name in watched if name not in present]
     if missing:
         raise _lacking(raw, missing, set(known))
-    return _rows(raw, schema, known)
+    return _rows(raw, schema)
 
 
 # --- columns by name ------------------------------------------------------------------------------------------------
@@ -109,15 +109,18 @@ def _listed(names: Sequence[str]) -> str:
 # --- rows -----------------------------------------------------------------------------------------------------------
 
 
-def _rows(raw: Raw, schema: Schema, known: Sequence[str]) -> Checked:
-    evidence = kinds.evidence_of(raw, (name for name in raw.names if name in set(known)))
+def _rows(raw: Raw, schema: Schema) -> Checked:
+    numeric = [feature.name for feature in schema.watched if feature.kind == "numeric"]
+    if schema.task == "regression" and schema.target in raw.names:
+        numeric.append(schema.target)
+    evidence = kinds.evidence_of(raw, numeric)
     styles = kinds.styles(raw, evidence)
     warnings = list(raw.warnings)
     columns = []
     for feature in schema.watched:
         column, said = kinds.kind_column(raw, feature.name, feature.kind, styles.get(feature.name, "point"))
         columns.append(column)
-        warnings += said
+        warnings += said + _left_open(raw, feature.name, evidence.get(feature.name), styles)
     target, said = _target(raw, schema, styles)
     warnings += said
     keys, said = _keys(raw, schema)
@@ -126,6 +129,21 @@ def _rows(raw: Raw, schema: Schema, known: Sequence[str]) -> Checked:
     warnings += said
     table = pa.Table.from_arrays(columns, names=[feature.name for feature in schema.watched])
     return Checked("rows", table, keys, target, times, tuple(warnings), raw.rows)
+
+
+def _left_open(
+    raw: Raw, name: str, evidence: kinds.Evidence | None, styles: dict[str, kinds.Style]
+) -> list[str]:
+    """Warn where 1,234 or 1.234 was read by the rest of the file, because its own column leaves it open."""
+    if evidence is None or evidence.point_only or evidence.comma_only or raw.settings.decimal:
+        return []
+    style = styles[name]
+    if not evidence.with_comma and (style == "point" or not evidence.with_point):
+        return []
+    text = kinds.flat(raw.column(name))
+    first = text.filter(pc.match_substring_regex(text, r"[.,]"))[:1]
+    value = kinds.to_numbers(first, style)[0].as_py()
+    return [f"Column {name!r}: {first[0].as_py()!r} is read as {value:.15g}; say read.decimal if that is wrong."]
 
 
 def _keys(raw: Raw, schema: Schema) -> tuple[tuple[str | None, ...] | None, list[str]]:

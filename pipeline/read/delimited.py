@@ -59,7 +59,7 @@ def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
     if b"\r" in data and b"\n" not in data:
         data = data.replace(b"\r", b"\n")
     header = find_header(data, name)
-    spaced = _SPACED.search(data[header.body - 1 :] if header.body else data) is not None
+    spaced = b' "' in data and _SPACED.search(data, max(header.body - 1, 0)) is not None
     layout = None if spaced else lay_out(data, header.body, header.body_line, header.delimiter)
     if layout is None:
         raw = _read_exactly(data, header, name, settings)

@@ -64,22 +64,52 @@ def weigh(text: pa.Array) -> Evidence:
         values = pc.cast(text, pa.float64())
     except pa.ArrowInvalid:
         return _weigh_closely(text)
-    whole = _count(text, r"^[+-]?\d+$")
-    code = _codes(text) if whole else 0
-    point_only = with_point = 0
-    if whole < len(text):
-        with_point = _count(text, cells.AMBIGUOUS["point"])
-        point_only = len(text) - whole - with_point
+    if pc.all(pc.match_substring_regex(text, r"^[+-]?\d+$")).as_py():
+        size = len(text)
+        return Evidence(cells=size, point=size, comma=size, whole=size, code=_codes(text), numbers=_different(values))
+    dotted = text.filter(pc.match_substring(text, "."))
+    with_point = _count(dotted, cells.AMBIGUOUS["point"]) if not _count(dotted[:1000], _PLAINLY_POINT) else 0
+    point_only = len(dotted) - with_point
     return Evidence(
-        cells=len(text), point=len(text), comma=whole + with_point, point_only=point_only, with_point=with_point,
-        whole=whole, code=code, numbers=_different(values),
+        cells=len(text), point=len(text), comma=0 if point_only else len(text), point_only=point_only,
+        with_point=with_point, code=_codes(text), numbers=_different(values),
     )  # fmt: skip
+
+
+_PLAINLY_POINT = r"^[+-]?(0?\.|\d+\.(\d{0,2}$|\d{4}))"
+
+
+_LIKE_NUMBER = r"^[+\-\x{2212}\x{2013}]?[.,]?(\d|(?i:inf))"
 
 
 def _weigh_closely(text: pa.Array) -> Evidence:
     """Evidence of a column that is not plainly numbers; done over its different values, each with its count."""
     counted = pc.value_counts(text)
-    values, counts = counted.field(0), counted.field(1).to_numpy()
+    values, counts = counted.field(0), counted.field(1)
+    if not _is_date_or_truth(values[0]):
+        like = pc.match_substring_regex(values, _LIKE_NUMBER)
+        return _weigh_numbers(len(text), values.filter(like), counts.filter(like).to_numpy())
+    if pc.all(pc.match_substring_regex(values, r"^(?i:true|false)$")).as_py():
+        return Evidence(cells=len(text), bools=len(text))
+    order = cells.day_order(values)
+    found = cells.dates(values, "day" if order == "unknown" else order)
+    unsure = order == "unknown" and _count(values, r"^\d{1,2}[/-]\d{1,2}[/-]\d{4}") > 0
+    return Evidence(
+        cells=len(text), dates=len(text) if not found.null_count else 0, days=int(order in ("day", "mixed")),
+        months=int(order in ("month", "mixed")), unsure=int(unsure),
+    )  # fmt: skip
+
+
+def _is_date_or_truth(value: pa.StringScalar) -> bool:
+    """Whether the first value is a date or a truth value; such columns are nothing else, so it stands for all."""
+    one = pa.array([value.as_py()], pa.string())
+    return value.as_py().lower() in ("true", "false") or cells.dates(one, "day").is_valid()[0].as_py() or (
+        cells.dates(one, "month").is_valid()[0].as_py()
+    )
+
+
+def _weigh_numbers(rows: int, values: pa.Array, counts: np.ndarray) -> Evidence:
+    """Evidence of different values that begin like numbers, each with its count."""
 
     def total(mask: pa.Array) -> int:
         return int(counts[mask.to_numpy(zero_copy_only=False)].sum())
@@ -89,19 +119,12 @@ def _weigh_closely(text: pa.Array) -> Evidence:
 
     point, comma = cells.numbers(values, "point"), cells.numbers(values, "comma")
     by_point, by_comma = point.is_valid(), comma.is_valid()
-    evidence = {
-        "point": total(by_point), "comma": total(by_comma),
-        "point_only": total(pc.and_not(by_point, by_comma)), "comma_only": total(pc.and_not(by_comma, by_point)),
-        "with_point": matching(cells.AMBIGUOUS["point"]), "with_comma": matching(cells.AMBIGUOUS["comma"]),
-        "whole": matching(r"^[+-]?\d+$"), "bools": matching(r"^(?i:true|false)$"),
-    }  # fmt: skip
-    if not evidence["point"] and not evidence["comma"] and not evidence["bools"]:
-        order = cells.day_order(values)
-        evidence["dates"] = total(cells.dates(values, "day" if order == "unknown" else order).is_valid())
-        evidence["days"], evidence["months"] = int(order in ("day", "mixed")), int(order in ("month", "mixed"))
-        evidence["unsure"] = int(order == "unknown" and matching(r"^\d{1,2}[/-]\d{1,2}[/-]\d{4}") > 0)
-    numbers = _different(pc.coalesce(point, comma).drop_null())
-    return Evidence(cells=len(text), code=_codes(text), numbers=numbers, **evidence)
+    return Evidence(
+        cells=rows, point=total(by_point), comma=total(by_comma), point_only=total(pc.and_not(by_point, by_comma)),
+        comma_only=total(pc.and_not(by_comma, by_point)), with_point=matching(cells.AMBIGUOUS["point"]),
+        with_comma=matching(cells.AMBIGUOUS["comma"]), whole=matching(r"^[+-]?\d+$"), code=_codes(values),
+        numbers=_different(pc.coalesce(point, comma).drop_null()),
+    )  # fmt: skip
 
 
 def _count(text: pa.Array, pattern: str) -> int:
@@ -109,7 +132,10 @@ def _count(text: pa.Array, pattern: str) -> int:
 
 
 def _codes(text: pa.Array) -> int:
-    return _count(text, rf"^[+-]?(0\d+|\d{{{_LONGEST_WHOLE + 1},}})$")
+    """How many cells are digits but no number: a leading zero, or longer than any number is written."""
+    long = text.filter(pc.greater(pc.binary_length(text), _LONGEST_WHOLE))
+    zeros = text.filter(pc.or_(pc.starts_with(text, "0"), pc.starts_with(text, "-0")))
+    return _count(long, r"^[+-]?\d+$") + _count(zeros, rf"^-?0\d{{1,{_LONGEST_WHOLE - 1}}}$")
 
 
 def _different(values: pa.Array) -> frozenset[float]:
@@ -256,7 +282,7 @@ def _since_1970(values: pa.Array) -> pa.Array:
     return pa.array(micros, pa.int64(), mask=~known).cast(_MOMENT)
 
 
-_VARIANTS = r"^([+-]?\d+\.0*|-0+|\+\d+|(?i:true|false))$"
+_VARIANTS = r"^([+-]?\d+\.0*|-0+|\+\d+|(?i:true|false))$|[^\x00-\x7f]"
 
 
 def to_text(column: pa.Array) -> pa.Array:
@@ -266,7 +292,7 @@ def to_text(column: pa.Array) -> pa.Array:
     if is_text(kind):
         levels = pc.dictionary_encode(column)
         if not pc.any(pc.match_substring_regex(levels.dictionary, _VARIANTS)).as_py():
-            return column
+            return column  # nothing to rewrite, as is usual
     elif pa.types.is_integer(kind) or pa.types.is_date(kind):
         return column.cast(pa.string())
     elif pa.types.is_timestamp(kind):
@@ -303,8 +329,7 @@ def settle(raw: Raw, name: str, column: pa.Array, found: pa.Array, what: str) ->
     value = shown(column[rows[0]].as_py(), 40)
     if len(rows) > raw.settings.bad_cells * len(column):
         raise raw.refused(
-            f"{value!r} is not {what}, nor are {len(rows) - 1:,} other cells of {len(column):,}." if len(rows) > 1
-            else f"{value!r} is not {what}.",
+            f"{value!r} is not {what}; {len(rows):,} of {len(column):,} cells cannot be read.",
             row=int(rows[0]), column=name,
             remedy=f"Correct the column; up to {raw.settings.bad_cells:.0%} of such cells are read as missing.",
         )  # fmt: skip

@@ -84,10 +84,10 @@ def lay_out(data: bytes, start: int, line: int, delimiter: str) -> Layout | None
             comma &= ~within
             inside = bool(within[-1])
         found = np.flatnonzero(newline)
-        totals = np.cumsum(comma, dtype=np.int32)[found] + carried if len(found) else np.empty(0, np.int64)
-        commas.append(totals.astype(np.int64))
+        places = np.flatnonzero(comma)
+        commas.append(np.searchsorted(places, found) + carried)
         ends.append(found + at)
-        carried += int(np.count_nonzero(comma))
+        carried += len(places)
     if inside:
         return None
     return _assemble(body, ends, commas, breaks, carried, start, line)

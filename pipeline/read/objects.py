@@ -49,7 +49,8 @@ def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
         raise Refused("There are no columns.", file=name)
     cleaned = tuple(" ".join(key.split()) for key in names)
     columns = tuple(_column(key, column, lines, name) for key, column in zip(names, cells, strict=True))
-    return check_cells(Raw(name, "json", cleaned, columns, settings, np.array(lines, np.int64)))
+    places = None if data.lstrip()[:1] == b"[" else np.array(lines, np.int64)
+    return check_cells(Raw(name, "json", cleaned, columns, settings, places))
 
 
 def _objects(data: bytes, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -58,15 +59,34 @@ def _objects(data: bytes, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
         rows = _array(data, name)
         for at, row in enumerate(rows):
             yield at + 1, _an_object(row, name, at + 1, "element")
+        if data.count(b'":') > sum(map(len, rows)):
+            _refuse_twice(data, name, None)
         return
     for at, text in enumerate(data.split(b"\n")):
         if text.strip():
             try:
-                yield at + 1, _an_object(_parsed(text), name, at + 1, "line")
+                row = _an_object(_parsed(text), name, at + 1, "line")
+                if text.count(b'":') > len(row):
+                    _refuse_twice(text, name, at + 1)
+                yield at + 1, row
             except ValueError as error:
                 raise Refused(
                     f"not a JSON object ({_why(error)}).", file=name, row=at + 1, remedy="Write one object a line."
                 ) from error
+
+
+def _refuse_twice(text: bytes, name: str, line: int | None) -> None:
+    """Look closely at a text that seems to hold more keys than were kept: a key may stand twice in an object."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        kept = dict(pairs)
+        if len(kept) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise Refused("The key stands twice in one object.", file=name, row=line, column=shown(twice))
+        return kept
+
+    json.loads(text, object_pairs_hook=once)
 
 
 def _array(data: bytes, name: str) -> list[Any]:

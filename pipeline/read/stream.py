@@ -152,8 +152,8 @@ def _read(source: _Source, schema: pa.Schema, plan: Mapping[str, Reading]) -> It
     for name, tally in tallies.items():
         if tally.bad > source.raw.settings.bad_cells * tally.cells:
             what = "a date" if plan[name].what == "date" else "a number"
-            raise source.raw.refused(f"{tally.first!r} is not {what}, nor are {tally.bad - 1:,} other cells of "
-                                     f"{tally.cells:,}.", column=name, remedy="Correct the column.")  # fmt: skip
+            raise source.raw.refused(f"{tally.first!r} is not {what}; {tally.bad:,} of {tally.cells:,} cells "
+                                     "cannot be read.", column=name, remedy="Correct the column.")  # fmt: skip
 
 
 def _count(tally: _Tally, column: pa.Array, found: pa.Array) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -74,7 +75,7 @@ def class_text(value: Any) -> str:
     Returns
     -------
     str
-        Whole numbers without a decimal point, truth values in lower case, other text trimmed.
+        Whole numbers without a decimal point, truth values in lower case, other text trimmed, its characters composed.
 
     Examples
     --------
@@ -84,6 +85,8 @@ def class_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     text = str(value).strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
     if text.lower() in _BOOLS:
         return text.lower()
     whole = _WHOLE.fullmatch(text)
