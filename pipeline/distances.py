@@ -1,7 +1,7 @@
 """Distances between two distributions over shared bins: a function and a row each.
 
-Pure: no I/O, no clock, no randomness. ``measure(p, q, at)`` takes shares of the reference ``p`` and of the batch ``q`` in bins
-whose positions are ``at`` (used by distances that know how far apart bins lie), any number of pairs at once.
+Pure: no I/O, no clock, no randomness. ``measure(p, q, at)`` takes shares of the reference ``p`` and of the batch ``q``
+in bins whose positions are ``at`` (used by distances that know how far apart bins lie), any number of pairs at once.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def psi(p: Floats, q: Floats, at: Floats) -> Floats:
     Returns
     -------
     ndarray of shape (...,)
-        0 for equal shares, unbounded above. Grows as batches get smaller: about ``(n_bins - 1) (1/n + 1/m)`` without any
-        drift (Yurdakul 2018), which is why a fixed threshold fits no batch size but one.
+        0 for equal shares, unbounded above. Grows as batches get smaller: about ``(n_bins - 1) (1/n + 1/m)`` without
+        any drift (Yurdakul 2018), which is why a fixed threshold fits no batch size but one.
     """
     p, q = np.maximum(p, FLOOR), np.maximum(q, FLOOR)
     return ((q - p) * np.log(q / p)).sum(axis=-1)
@@ -166,8 +166,8 @@ def wasserstein(p: Floats, q: Floats, at: Floats) -> Floats:
     Returns
     -------
     ndarray of shape (...,)
-        0 for equal shares, unbounded above; 0 where the reference does not vary. Shifting all of a batch by one standard
-        deviation gives 1.
+        0 for equal shares, unbounded above; 0 where the reference does not vary. Shifting all of a batch by one
+        standard deviation gives 1.
     """
     travelled = earth_moved(p, q, at)
     mean = (p * at).sum(axis=-1, keepdims=True)
