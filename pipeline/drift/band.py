@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.drift.score import FEATURE_SHARE
+from pipeline.drift.verdict import FEATURES
 from pipeline.profile import Profile
 from storage.settings import Settings
 
@@ -15,7 +15,7 @@ def healthy_band(reference: Profile, rows: int, settings: Settings) -> tuple[flo
     The score of a batch is led by its most surprising feature; the largest of ``k`` healthy surprises has a known law.
     """
     size = max(sum(settings.of(name).watch for name in reference.features), 1)
-    line = np.log(settings.drift.budget * FEATURE_SHARE / size)
+    line = np.log(settings.drift.budget * FEATURES / size)
     low, high = (float(np.log(-np.expm1(np.log(rank) / size)) / line) for rank in (0.05, 0.95))
     if rows < settings.drift.min_rows:
         return 0.0, 0.0

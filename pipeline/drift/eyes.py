@@ -96,32 +96,30 @@ def counted(x: Floats, n: Floats, y: Floats, m: Floats) -> Seen:
 
     The effect is the difference of the angles ``2 asin(sqrt(share))`` (Cohen's h).
     """
-    more, less = log_more(x, n, y, m), log_more(n - x, n, m - y, m)
-    angle = 2 * np.arcsin(np.sqrt(np.clip(x / n, 0, 1))) - 2 * np.arcsin(np.sqrt(np.clip(y / m, 0, 1)))
-    return np.minimum(np.minimum(more, less) + _LN2, 0.0), unbiased(np.abs(angle), 1 / n + 1 / m)
+    more = x * m > y * n
+    log_p = log_more(np.where(more, x, n - x), n, np.where(more, y, m - y), m)
+    angle = 2 * (np.arcsin(np.sqrt(np.minimum(x / n, 1.0))) - np.arcsin(np.sqrt(np.minimum(y / m, 1.0))))
+    return np.minimum(log_p + _LN2, 0.0), unbiased(np.abs(angle), 1 / n + 1 / m)
 
 
-def heaviest(x: Floats, n: Floats, y: Floats, m: Floats) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    """The cell whose share changed most, each cell by Fisher's law, corrected for the number of cells.
+def moved(x: Floats, n: Floats, y: Floats, m: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The cell that gained most and the one that lost most, by a quick measure, and the number of cells not empty.
 
     Parameters
     ----------
     x, y : ndarray of shape (features, cells)
+        Rows of batch and reference.
 
     Returns
     -------
-    tuple of ndarray
-        Log p-values, effects, and which cell.
+    ndarray of shape (features, 2), ndarray of shape (features,)
     """
-    cells = np.maximum((x + y > 0).sum(axis=1), 1)
-    expected = (x + y) * (n / (n + m))[:, None]
-    pull = (x - expected) ** 2 / np.maximum(expected * (1 - (x + y) / (n + m)[:, None]), 0.05)
-    top = np.argpartition(pull, -4, axis=1)[:, -4:] if x.shape[1] > 4 else np.tile(np.arange(x.shape[1]), (len(x), 1))
-    rows = np.arange(len(x))[:, None]
-    log_p, effect = counted(x[rows, top], n[:, None], y[rows, top], m[:, None])
-    best = log_p.argmin(axis=1)
-    at = np.arange(len(x))
-    return np.minimum(log_p[at, best] + np.log(cells), 0.0), effect[at, best], top[at, best]
+    total = x + y
+    expected = total * (n / (n + m))[:, None]
+    pull = x - expected
+    pull /= np.sqrt(expected + 0.1)
+    ends = np.stack([pull.argmax(axis=1), pull.argmin(axis=1)], axis=1)
+    return ends, np.maximum(np.count_nonzero(total, axis=1), 1)
 
 
 def unbiased(effect: Floats, variance: Floats) -> Floats:

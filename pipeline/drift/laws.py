@@ -54,14 +54,15 @@ def log_chi2(x: Floats, freedom: Floats) -> Floats:
     The continued fraction of the incomplete gamma function (modified Lentz), and its series where ``x`` is small;
     0 where there is no degree of freedom.
     """
-    a = np.maximum(np.asarray(freedom, np.float64), 1e-9) / 2
-    x = np.maximum(np.asarray(x, np.float64), 0.0) / 2
+    x, freedom = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(freedom, np.float64))
+    a, x = np.maximum(freedom, 1e-9).ravel() / 2, np.maximum(x, 0.0).ravel() / 2
     front = a * np.log(np.maximum(x, 1e-300)) - x - log_gamma(a)
-    upper = front + _fraction(np.maximum(x, a + 1), a)
-    near = np.minimum(x, a + 1)
-    lower = np.exp(a * np.log(np.maximum(near, 1e-300)) - near - log_gamma(a)) * _series(near, a)
-    tail = np.where(x < a + 1, np.log1p(-np.minimum(lower, 1 - 1e-12)), upper)
-    return np.where(np.asarray(freedom) > 0, np.minimum(tail, 0.0), 0.0)
+    far = x >= a + 1
+    tail = np.empty_like(a)
+    tail[far] = front[far] + _fraction(x[far], a[far])
+    lower = np.exp(front[~far]) * _series(x[~far], a[~far])
+    tail[~far] = np.log1p(-np.minimum(lower, 1 - 1e-12))
+    return np.where(freedom > 0, np.minimum(tail, 0.0).reshape(freedom.shape), 0.0)
 
 
 def _fraction(x: Floats, a: Floats) -> Floats:
@@ -79,7 +80,7 @@ def _fraction(x: Floats, a: Floats) -> Floats:
         c = np.where(np.abs(c) < 1e-300, 1e-300, c)
         step = d * c
         h = h * step
-        if np.abs(step - 1).max(initial=0.0) < 1e-8:
+        if np.abs(step - 1).max(initial=0.0) < 1e-7:
             break
     return np.log(np.maximum(h, 1e-300))
 
@@ -91,7 +92,7 @@ def _series(x: Floats, a: Floats) -> Floats:
     for i in range(1, 400):
         term = term * x / (a + i)
         total = total + term
-        if (term <= 1e-10 * total).all():
+        if (term <= 1e-8 * total).all():
             break
     return total
 
@@ -99,13 +100,13 @@ def _series(x: Floats, a: Floats) -> Floats:
 def log_gamma(x: Floats) -> Floats:
     """Logarithm of the gamma function for positive numbers: Stirling's series behind a shift by 8."""
     x = np.asarray(x, np.float64)
-    product = x * (x + 1) * (x + 2) * (x + 3) * (x + 4) * (x + 5) * (x + 6) * (x + 7)
-    y = x + 8
+    near = np.minimum(x, 1e6)  # far out the series needs no shift, and the product would overflow
+    square = near * (near + 7)
+    product = square * (square + 6) * (square + 10) * (square + 12)
+    y = np.where(x > 1e6, x, x + 8)
     inverse = 1 / (y * y)
     tail = (1 / 12 - inverse * (1 / 360 - inverse / 1260)) / y
-    small = (y - 0.5) * np.log(y) - y + 0.9189385332046727 + tail - np.log(np.minimum(product, 1e300))
-    big = (x - 0.5) * np.log(np.maximum(x, 1.0)) - x + 0.9189385332046727 + 1 / (12 * np.maximum(x, 1.0))
-    return np.where(x > 1e6, big, small)
+    return (y - 0.5) * np.log(y) - y + 0.9189385332046727 + tail - np.where(x > 1e6, 0.0, np.log(product))
 
 
 def log_more(x: Floats, n: Floats, y: Floats, m: Floats) -> Floats:
@@ -127,17 +128,13 @@ def log_more(x: Floats, n: Floats, y: Floats, m: Floats) -> Floats:
     ndarray
         At most 0.
     """
-    total = x + y
-    first = (
-        _log_choose(total, x) + _log_choose(n + m - total, n - x) - _log_choose(n + m, n)
-    )
-    ratio = y * (n - x) / np.maximum((x + 1) * (m - y + 1), 1e-12)
+    x, n, y, m = np.broadcast_arrays(*(np.asarray(one, np.float64) for one in (x, n, y, m)))
+    total, rest = x + y, n + m - x - y
+    logs = log_gamma(np.stack([total, rest, n, m, x, y, n - x, m - y, n + m]) + 1)
+    first = logs[:4].sum(axis=0) - logs[4:].sum(axis=0)
+    ratio = y * (n - x) / ((x + 1) * (m - y + 1))
     tail = first - np.log(np.maximum(1 - ratio, 1e-3))
     return np.where((x * m > y * n) & (ratio < 0.999), np.minimum(tail, 0.0), 0.0)
-
-
-def _log_choose(n: Floats, k: Floats) -> Floats:
-    return log_gamma(n + 1) - log_gamma(k + 1) - log_gamma(np.maximum(n - k, 0.0) + 1)
 
 
 def pool(logs: Floats, weights: Floats) -> Floats:

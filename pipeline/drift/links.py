@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from pipeline.drift.eyes import unbiased
 from pipeline.drift.laws import log_normal
 from pipeline.profile import Profile
+from pipeline.profile.joint import correlations
+from storage.settings import Settings
 
 Floats = NDArray[np.float64]
 _LEAST_ROWS = 50
-_SPREAD = 1.3  # variance of Fisher's z over that of normal data: scores are bounded, but not normal
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,20 @@ class Pairs:
     names: tuple[str, ...]
 
 
-def compare(reference: Profile, batch: Profile) -> Pairs | None:
+def compare(reference: Profile, batch: Profile, settings: Settings) -> Pairs | None:
     """Each pair's correlation of scores in both profiles, by Fisher's z; None where there is nothing to compare."""
     names = reference.grid.linked
     if reference.joint is None or batch.joint is None or len(names) < 2:
         return None
-    before, m = reference.joint.correlations()
-    after, n = batch.joint.correlations()
+    before = correlations(reference.joint.moments(reference.rows)[1])
+    covariance = batch.joint.moments(batch.rows)[1]
     first, second = np.triu_indices(len(names), 1)
-    r, s = before[first, second], after[first, second]
-    m, n = m[first, second].astype(np.float64), n[first, second].astype(np.float64)
-    variance = _SPREAD * (1 / np.maximum(n - 3, 1) + 1 / np.maximum(m - 3, 1))
+    r, s = before[first, second], correlations(covariance)[first, second]
+    n, m = float(max(batch.rows, 4)), float(max(reference.rows, 4))
+    variance = np.array(reference.grid.bonds) * ((1 + 5 / n) / (n - 3) + 1 / (m - 3))
     gap = np.abs(np.arctanh(np.clip(s, -0.999, 0.999)) - np.arctanh(np.clip(r, -0.999, 0.999)))
     log_p = np.minimum(log_normal(gap / np.sqrt(variance)) + np.log(2.0), 0.0)
-    varies = np.diag(after) > 0.5
-    log_p = np.where((n >= _LEAST_ROWS) & (m >= _LEAST_ROWS) & varies[first] & varies[second], log_p, 0.0)
+    open_ = np.array([settings.of(name).watch for name in names])
+    varies = (np.diag(covariance) > 0.05) & open_
+    log_p = np.where((min(n, m) >= _LEAST_ROWS) & varies[first] & varies[second], log_p, 0.0)
     return Pairs(first, second, r, s, log_p, unbiased(np.abs(s - r), variance * (1 - r * r) ** 2), names)

@@ -2,111 +2,150 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from pipeline.drift.pair import Pair
-from pipeline.profile import summary
-from storage.records import DriftReport, Fault
-from storage.settings import Settings
+from pipeline.profile import FeatureGrid, FeatureProfile, Profile, summary
+from storage.records import DriftReport, Link
 
 CALM = "As in the reference."
+FEW = "Too few values to say."
+_TOLD = 3  # features and faults told in the summary of a batch
+_NEW = 20  # new levels in a report
 
 
-def feature(pair: Pair, name: str, eye: tuple[str, int], log_p: float, hit: bool) -> str:
-    """One sentence or two about a feature."""
-    if not hit:
-        return CALM
-    grid = pair.reference.grid.by_name[name]
-    base, seen = pair.reference.features[name], pair.batch.features[name]
-    said = []
-    if grid.kind == "numeric":
-        said += _number(pair, name)
+def feature(reference: Profile, batch: Profile, name: str, eye: str, cell: int, log_p: float) -> str:
+    """One sentence about a drifting feature.
+
+    Parameters
+    ----------
+    eye : str
+        The eye that was most surprised.
+    cell : int
+        The single value or level that changed most.
+    log_p : float
+        Of such a surprise in any feature of a healthy batch.
+    """
+    grid = reference.grid.by_name[name]
+    base, seen = reference.features[name], batch.features[name]
+    said: list[str] = []
+    if grid.kind == "numeric" and seen.present and base.present:
+        said = _number(grid, base, seen, eye, cell)
     elif grid.kind == "categorical":
-        said += _levels(pair, name)
-    elif eye[0] in ("hours", "weekdays"):
-        said.append(f"the {eye[0]} differ")
-    before, now = base.nulls / max(pair.reference.rows, 1), seen.nulls / max(pair.batch.rows, 1)
-    if eye[0] == "nulls" or abs(now - before) > 0.05:
+        said = _levels(reference, batch, name)
+    elif eye in ("hours", "weekdays"):
+        said = [f"its {eye} are not those of the reference"]
+    elif eye == "past":
+        said = ["has moments before the first one of the reference"]
+    before, now = base.nulls / max(reference.rows, 1), seen.nulls / max(batch.rows, 1)
+    if eye == "nulls" or abs(now - before) > 0.05:
         said.append(f"missing values went from {percent(before)} to {percent(now)}")
-    if not said:
-        said.append(f"its {eye[0]} changed")
-    return f"{name}: {' and '.join(said)}; {chance(log_p, pair.batch.rows)}."
+    return f"{name} {_joined(said or [f'changed its {eye}'])}; {chance(log_p, batch.rows)}."
 
 
-def _number(pair: Pair, name: str) -> list[str]:
-    grid = pair.reference.grid.by_name[name]
-    base, seen = pair.reference.features[name], pair.batch.features[name]
-    if not seen.present or not base.present:
-        return []
+def _joined(said: list[str]) -> str:
+    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
+
+
+def _number(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile, eye: str, cell: int) -> list[str]:
     (mean, sd), (new_mean, new_sd) = base.moments(grid), seen.moments(grid)
     said = []
     moved = (new_mean - mean) / sd if sd else 0.0
-    if abs(moved) >= 0.05:
-        said.append(f"{'rose' if moved > 0 else 'fell'} by {abs(new_mean - mean):,.3g} ({abs(moved):.1f} standard deviations)")
+    if abs(moved) >= 0.1 or (eye == "location" and moved):
+        size = f"{abs(new_mean - mean):,.3g}" if abs(new_mean - mean) < 1000 else f"{abs(new_mean - mean):,.0f}"
+        said.append(f"{'rose' if moved > 0 else 'fell'} by {size} ({abs(moved):.2g} standard deviations)")
     if sd and new_sd and not 0.85 < new_sd / sd < 1.15:
-        said.append(f"spreads {new_sd / sd:.1f} times as wide")
+        said.append(f"spreads {new_sd / sd:.2g} times as wide")
     lows, highs = np.r_[-np.inf, grid.bounds], np.r_[grid.bounds, np.inf]
     cells = seen.cells[: len(lows)]
-    above, below = cells[lows > base.high].sum() / seen.present, cells[highs <= base.low].sum() / seen.present
-    if above >= 0.005:
-        said.append(f"{percent(above)} of rows lie above anything seen in the reference")
-    if below >= 0.005:
-        said.append(f"{percent(below)} of rows lie below anything seen in the reference")
+    for share, where in (
+        (cells[lows > (base.high or 0.0)].sum() / seen.present, "above"),
+        (cells[highs <= (base.low or 0.0)].sum() / seen.present, "below"),
+    ):
+        if share >= 0.005:
+            said.append(f"has {percent(float(share))} of rows {where} anything seen in the reference")
+    if eye == "single value":
+        said.append(_pile(grid, base, seen, cell))
     return said
 
 
-def _levels(pair: Pair, name: str) -> list[str]:
-    before, now = (summary(name, one)["shares"] for one in (pair.reference, pair.batch))
-    known = pair.reference.features[name].new or {}
-    fresh = [level for level in (pair.batch.features[name].new or {}) if level not in known]
+def _pile(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile, cell: int) -> str:
+    """One value, or a narrow range, whose share changed."""
+    at = cell // seen.counts.shape[1]
+    edges = np.r_[-np.inf, grid.bounds, np.inf]
+    low, high = float(edges[min(at, len(edges) - 2)]), float(edges[min(at + 1, len(edges) - 1)])
+    if not np.isfinite(low) or not np.isfinite(high):
+        where = f"beyond {high if np.isfinite(high) else low:,.4g}"
+    elif high <= np.nextafter(low, np.inf) or f"{low:,.4g}" == f"{high:,.4g}":
+        where = f"at {low:,.4g}"
+    else:
+        where = f"at one value between {low:,.4g} and {high:,.4g}"
+    before, now = base.counts.flat[cell] / base.present, seen.counts.flat[cell] / seen.present
+    return f"has {percent(float(now))} of rows {where} where {percent(float(before))} were"
+
+
+def _levels(reference: Profile, batch: Profile, name: str) -> list[str]:
+    before, now = (summary(name, one)["shares"] for one in (reference, batch))
+    fresh = new_levels(reference.features[name], batch.features[name])
     said = []
     if fresh:
-        top = max(fresh, key=lambda level: now.get(level, 0.0))
         more = f" and {len(fresh) - 1} more" if len(fresh) > 1 else ""
-        said.append(f'the new level "{top}" has {percent(now.get(top, 0.0))} of rows{more}')
+        said.append(f'has the new level "{fresh[0]}" in {percent(now.get(fresh[0], 0.0))} of rows{more}')
     moves = sorted(((now.get(level, 0.0) - share, level) for level, share in before.items()), key=lambda one: -abs(one[0]))
-    for move, level in moves[:2]:
-        if abs(move) >= 0.01:
-            said.append(f'"{level}" went from {percent(before[level])} to {percent(now.get(level, 0.0))}')
-    return said
+    told = [
+        f'"{level}" went from {percent(before[level])} to {percent(now.get(level, 0.0))}'
+        for move, level in moves[:2]
+        if abs(move) >= 0.01
+    ]
+    return said + ([f"changed its shares: {' and '.join(told)}"] if told else [])
 
 
-def explained(report: DriftReport, settings: Settings) -> DriftReport:
-    """The report with a summary of the batch."""
-    return replace(report, explanation=_batch(report, settings))
+def new_levels(base: FeatureProfile, seen: FeatureProfile) -> tuple[str, ...]:
+    """Levels of the batch that the reference lacks, most frequent first; at most 20."""
+    if not seen.new:
+        return ()
+    known = base.new or {}
+    fresh = sorted((-count, level) for level, count in seen.new.items() if level not in known)
+    return tuple(level for _, level in fresh[:_NEW])
 
 
-def _batch(report: DriftReport, settings: Settings) -> str:
-    broken = " ".join(fault.explanation for fault in report.faults[:3])
-    if report.verdict == "too_few_rows":
-        return f"{report.rows} rows are too few to say; at least {settings.drift.min_rows} are needed."
+def link(name: str, broken: Link) -> str:
+    """One sentence about a feature whose link to another changed."""
+    other = broken.b if name == broken.a else broken.a
+    return (
+        f"{name} itself is as in the reference, but its link with {other} went from {broken.reference:.2f} to "
+        f"{broken.batch:.2f} (correlation)."
+    )
+
+
+def too_few(rows: int, reference_rows: int, least: int) -> str:
+    """Why nothing is said."""
+    whose, count = ("The batch", rows) if rows <= reference_rows else ("The reference", reference_rows)
+    return f"Too few rows to say: {whose.lower()} has {count}, at least {least} are needed."
+
+
+def batch(report: DriftReport, crowd: bool) -> str:
+    """The report in a few sentences."""
+    broken = " ".join(fault.explanation for fault in report.faults[:_TOLD])
     if report.verdict == "stable":
-        return f"{broken} Otherwise as in the reference.".strip() if broken else "As in the reference."
+        return f"{broken} Otherwise as in the reference." if broken else CALM
     hits = [one for one in report.features if one.drift]
-    said = [one.explanation.rstrip(".") for one in hits[:3]]
-    if len(hits) > 3:
-        said.append(f"{len(hits) - 3} more features drift")
-    broken_links = [link for link in report.links if link.drift]
-    if broken_links and not hits:
-        link = broken_links[0]
-        said.append(f"the link between {link.a} and {link.b} went from {link.reference:.2f} to {link.batch:.2f}")
-    text = ". ".join(said) or "many features moved a little, none enough to name it"
-    return f"{broken} {text}.".strip()
-
-
-def fault_words(found: tuple[Fault, ...]) -> str:
-    """Faults in one line."""
-    return " ".join(fault.explanation for fault in found)
+    if crowd:
+        return f"{broken} Many features moved a little together, none enough by itself to be named.".strip()
+    told = [one.explanation for one in hits[:_TOLD] if one.name not in {fault.feature for fault in report.faults}]
+    rest = len(hits) - _TOLD
+    if rest > 0:
+        told.append(f"{rest} more {'feature drifts' if rest == 1 else 'features drift'}.")
+    return " ".join([broken, *told]).strip()
 
 
 def chance(log_p: float, rows: int) -> str:
     """How rare this is, in words."""
-    p = float(np.exp(max(log_p, -700.0)))
+    p = float(np.exp(max(min(log_p, 0.0), -700.0)))
     if p < 1e-4:
         return f"the chance of this in a healthy batch of {rows:,} is under 1 in 10,000"
-    return f"the chance of this in a healthy batch of {rows:,} is about 1 in {max(round(1 / p), 1):,}"
+    if p > 0.2:
+        return f"by itself no rare sight in a healthy batch of {rows:,}"
+    return f"the chance of this in a healthy batch of {rows:,} is about 1 in {round(1 / p):,}"
 
 
 def percent(share: float) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pipeline.profile.charts import distribution, summary
 from pipeline.profile.counts import FeatureProfile, Profile, merge, profile
-from pipeline.profile.grid import FeatureGrid, Grid, fit_grid
+from pipeline.profile.fit import fit_grid
+from pipeline.profile.grid import FeatureGrid, Grid
 from pipeline.profile.kinds import infer
 
 __all__ = [

@@ -107,7 +107,7 @@ class Profile:
         features = {
             feature.name: _unpack(feature, parts[feature.name]) for feature in grid.features if feature.name in parts
         }
-        return Profile(grid, rows, features, joint.unpack(grid, parts[""]) if "" in parts else None)
+        return Profile(grid, rows, features, joint.unpack(parts[""]) if "" in parts else None)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -119,7 +119,7 @@ class Profile:
     __hash__ = None  # type: ignore[assignment]
 
 
-# --- counting -----------------------------------------------------------------------------------------------------------
+# --- counting -------------------------------------------------------------------------------------------------------
 
 
 def profile(source: Source, grid: Grid) -> Profile:
@@ -137,15 +137,13 @@ def profile(source: Source, grid: Grid) -> Profile:
     Profile
         The order of rows and the way they are cut into pieces have no effect.
     """
-    total = empty(grid)
-    counted = []
-    for piece in pieces(source):
-        counted.extend(
-            _count(piece.slice(start, CHUNK), grid) for start in range(0, piece.num_rows, CHUNK)
-        )
-        if len(counted) > 32:
-            counted = [merge(counted)]
-    return merge([total, *counted]) if counted else total
+    counted = [empty(grid)]
+    with np.errstate(over="ignore"):  # the widest floats leave the range when scaled; they are clipped right after
+        for piece in pieces(source):
+            counted.extend(_count(piece.slice(start, CHUNK), grid) for start in range(0, piece.num_rows, CHUNK))
+            if len(counted) > 32:
+                counted = [merge(counted)]
+    return merge(counted)
 
 
 def empty(grid: Grid) -> Profile:
@@ -240,7 +238,7 @@ def _kept(new: Mapping[str, int]) -> dict[str, int]:
     return {name: new[name] for name in sorted(names)}
 
 
-# --- merging ------------------------------------------------------------------------------------------------------------
+# --- merging --------------------------------------------------------------------------------------------------------
 
 
 def merge(profiles: Sequence[Profile]) -> Profile:
@@ -288,7 +286,7 @@ def _add(parts: Sequence[FeatureProfile]) -> FeatureProfile:
     )
 
 
-# --- packing ------------------------------------------------------------------------------------------------------------
+# --- packing --------------------------------------------------------------------------------------------------------
 
 
 def _pack(one: FeatureProfile) -> bytes:

@@ -1,5 +1,8 @@
 """How features hang together: sums of products of scores over rows, exact and mergeable.
 
+Each linked feature brings one score a row, a small whole number, so that sums are exact in 32-bit floats over a piece of
+rows and in any order of merging. A missing value scores 0.
+
 Pure: no I/O, no clock, no randomness.
 """
 
@@ -9,88 +12,107 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.profile.grid import Grid
+if TYPE_CHECKING:
+    from pipeline.profile.grid import FeatureGrid, Grid
 
-_STEPS = 16.0  # steps of a score a unit: small whole numbers, so that sums are exact
-_MOST = 48.0
+Floats = NDArray[np.float64]
+ROWS = 65_536  # in one piece
+_STEPS = 4.0  # of a score in an interquartile range
+_MOST = 12.0  # 12 * 12 * 65,536 rows stay below 2**24, the last whole number that 32-bit floats can count to
 
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """Sums over rows, each of shape (linked, linked).
+    """Sums over rows.
 
     Attributes
     ----------
-    pairs : ndarray of int64
-        Rows where both features have a value.
-    firsts : ndarray of int64
-        Sum of the row feature's score where the column feature has a value.
-    squares : ndarray of int64
-        Sum of its squared score there.
-    products : ndarray of int64
-        Sum of the product of both scores.
+    firsts : ndarray of int64, shape (linked,)
+        Sum of each score.
+    products : ndarray of int64, shape (linked, linked)
+        Sum of the product of each pair of scores; squares on the diagonal.
     """
 
-    pairs: NDArray[np.int64]
     firsts: NDArray[np.int64]
-    squares: NDArray[np.int64]
     products: NDArray[np.int64]
 
-    def correlations(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Correlation of scores of each pair over rows that have both, and the number of those rows."""
-        pairs = np.maximum(self.pairs, 1)
-        mean, mean_of_other = self.firsts / pairs, self.firsts.T / pairs
-        variance = np.maximum(self.squares / pairs - mean**2, 0.0)
-        both = np.sqrt(variance * np.maximum(self.squares.T / pairs - mean_of_other**2, 0.0))
-        covariance = self.products / pairs - mean * mean_of_other
-        return np.clip(np.divide(covariance, both, out=np.zeros_like(both), where=both > 0), -1, 1), self.pairs
+    def moments(self, rows: int) -> tuple[Floats, Floats]:
+        """Means, shape (linked,), and covariances, shape (linked, linked), of the scores over so many rows."""
+        means = self.firsts / max(rows, 1)
+        return means, self.products / max(rows, 1) - np.outer(means, means)
+
+
+def correlations(covariances: Floats) -> Floats:
+    """Covariances as correlations; 0 where nothing varies."""
+    sd = np.sqrt(np.maximum(np.diag(covariances), 0.0))
+    both = np.outer(sd, sd)
+    return np.clip(np.divide(covariances, both, out=np.zeros_like(both), where=both > 1e-9), -1.0, 1.0)
 
 
 def nothing(grid: Grid) -> Joint:
     """The sums of no rows."""
     size = len(grid.linked)
-    return Joint(*(np.zeros((size, size), np.int64) for _ in range(4)))
+    return Joint(np.zeros(size, np.int64), np.zeros((size, size), np.int64))
 
 
-def count(columns: Mapping[str, NDArray[np.float64]], rows: int, grid: Grid) -> Joint:
-    """The sums over the rows of numeric columns; a column that is missing has no value."""
-    if not grid.linked:
+def count(columns: Mapping[str, NDArray], rows: int, grid: Grid) -> Joint:
+    """The sums over at most 65,536 rows.
+
+    Parameters
+    ----------
+    columns : mapping
+        Feature to its values (numeric; NaN is missing) or to the cell of each row (categorical; -1 is missing).
+        A feature that is missing scores 0 in every row.
+    rows : int
+    grid : Grid
+    """
+    if not grid.linked or not rows:
         return nothing(grid)
-    scores = np.zeros((rows, len(grid.linked)), np.float64)
-    there = np.zeros((rows, len(grid.linked)), np.float64)
+    scores = np.zeros((len(grid.linked), rows), np.float32)
     for at, name in enumerate(grid.linked):
-        if name not in columns:
-            continue
-        one = grid.by_name[name]
-        score = np.rint(np.clip((columns[name] - one.middle) / one.spread * _STEPS, -_MOST, _MOST))
-        missing = np.isnan(score)
-        there[:, at] = ~missing
-        scores[:, at] = np.where(missing, 0.0, score)
-    sums = (there.T @ there, scores.T @ there, (scores * scores).T @ there, scores.T @ scores)
-    return Joint(*(np.rint(one).astype(np.int64) for one in sums))
+        if name in columns:
+            scores[at] = score(columns[name], grid.by_name[name])
+    return Joint(scores.sum(axis=1, dtype=np.float64).astype(np.int64), np.rint(scores @ scores.T).astype(np.int64))
+
+
+def score(column: NDArray, grid: FeatureGrid) -> NDArray[np.float32]:
+    """The score of each row: steps from the median, or what its level is given; 0 where missing."""
+    if grid.kind == "categorical":
+        steps = np.clip(np.array(grid.scores) * (_STEPS / 1.35), -_MOST, _MOST)
+        return np.append(np.rint(steps), 0.0).astype(np.float32)[column]
+    steps = (column - grid.middle).astype(np.float32)
+    steps *= np.float32(_STEPS / grid.spread)
+    np.nan_to_num(steps, copy=False, nan=0.0)
+    np.clip(steps, -_MOST, _MOST, out=steps)
+    return np.rint(steps, out=steps)
 
 
 def add(parts: Sequence[Joint]) -> Joint:
     """The sums over all rows."""
-    names = ("pairs", "firsts", "squares", "products")
-    return Joint(*(np.sum([getattr(part, name) for part in parts], axis=0) for name in names))
+    return Joint(np.sum([part.firsts for part in parts], axis=0), np.sum([part.products for part in parts], axis=0))
 
 
 def pack(one: Joint) -> bytes:
     """The sums as bytes."""
-    size = len(one.pairs)
-    stacked = np.stack([one.pairs, one.firsts, one.squares, one.products])
-    kind = np.int32 if stacked.size == 0 or np.abs(stacked).max() < 2**31 else np.int64
-    return zlib.compress(struct.pack("<IB", size, kind().itemsize) + stacked.astype(kind).tobytes(), 1)
+    size = len(one.firsts)
+    flat = np.r_[one.firsts, one.products[np.triu_indices(size)]]
+    most = np.abs(flat).max(initial=0)
+    kind = np.int16 if most < 2**15 else np.int32 if most < 2**31 else np.int64
+    return zlib.compress(struct.pack("<IB", size, kind().itemsize) + flat.astype(kind).tobytes(), 1)
 
 
-def unpack(grid: Grid, blob: bytes) -> Joint:
+def unpack(blob: bytes) -> Joint:
     """The sums from bytes."""
     data = zlib.decompress(blob)
     size, width = struct.unpack_from("<IB", data)
-    stacked = np.frombuffer(data, np.int32 if width == 4 else np.int64, 4 * size * size, 5).astype(np.int64)
-    return Joint(*stacked.reshape(4, size, size))
+    flat = np.frombuffer(data, {2: np.int16, 4: np.int32, 8: np.int64}[width], size + size * (size + 1) // 2, 5)
+    products = np.zeros((size, size), np.int64)
+    at = np.triu_indices(size)
+    products[at] = flat[size:]
+    products.T[at] = flat[size:]
+    return Joint(flat[:size].astype(np.int64), products)

@@ -1,0 +1,50 @@
+"""The distances people know, of every feature. Pure: no I/O, no clock, no randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.distances import DISTANCES
+from pipeline.drift.sides import Side
+from pipeline.profile.layout import grouped
+
+Floats = NDArray[np.float64]
+
+
+def distances(base: Side, seen: Side) -> dict[str, dict[str, float]]:
+    """Feature to distance to value; 0 where a side has no value."""
+    found: dict[str, dict[str, float]] = {name: {} for name in base.names}
+    if base.numeric:
+        coarse = [_shares(base.groups), _shares(grouped(seen.numbers.cells, base.lens.group_of))]
+        fine = [base.numbers.shares, seen.numbers.shares]
+        _fill(found, base.numeric, "numeric", fine, coarse, base.positions)
+    if base.categorical:
+        both = [_shares(np.c_[one.levels.counts, one.levels.new]) for one in (base, seen)]
+        _fill(found, base.categorical, "categorical", both, both, both[0])
+    for name in base.dates:
+        grid = base.profile.grid.by_name[name]
+        both = [_shares(one.profile.features[name].cells[None].astype(np.float64)) for one in (base, seen)]
+        at = np.zeros(both[0].shape)
+        at[0, : len(grid.edges)], at[0, len(grid.edges) :] = grid.edges, max(grid.edges, default=0.0)
+        _fill(found, (name,), "date", both, both, at)
+    return found
+
+
+def _shares(counts: Floats) -> Floats:
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+
+
+def _fill(
+    found: dict[str, dict[str, float]], names: Sequence[str], kind: str, fine: list[Floats], coarse: list[Floats], at: Floats
+) -> None:
+    """Measure all distances of one kind of feature; (features, bins) each."""
+    empty = (fine[0].sum(axis=1) == 0) | (fine[1].sum(axis=1) == 0)
+    for row in DISTANCES.values():
+        if kind in row.kinds:
+            p, q = fine if row.bins == "fine" else coarse
+            values = row.measure(p, q, at if row.bins == "fine" else p)
+            for name, value in zip(names, np.where(empty, 0.0, values).tolist(), strict=True):
+                found[name][row.name] = value

@@ -1,0 +1,167 @@
+"""How the features of a reference hang together: a score for every level, and which features' links are worth counting.
+
+Pure: no I/O, no clock, no randomness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.profile import joint
+from pipeline.profile.columns import coded, numbers
+from pipeline.profile.grid import FeatureGrid
+
+Floats = NDArray[np.float64]
+MOST_LINKED = 64  # features whose pairs are counted: 2,016 pairs
+_ROWS = 20_000  # looked at
+_MARKED = 8  # most frequent levels of other columns that a column is set beside
+_COMMON = 0.01  # share of a level that gets a score of its own
+_CLEAR = 2.0  # times what chance alone shows: below, a column's levels are not scored by their links
+
+
+def tie(
+    table: pa.Table, grids: Sequence[FeatureGrid]
+) -> tuple[tuple[FeatureGrid, ...], tuple[str, ...], tuple[float, ...]]:
+    """Give levels their scores, choose the linked features and say how much the link of each pair of them varies.
+
+    Parameters
+    ----------
+    table : Table
+        The reference.
+    grids : sequence of FeatureGrid
+
+    Returns
+    -------
+    tuple of FeatureGrid
+        The same grids, categorical ones with the scores of their levels.
+    tuple of str
+        The features whose links are counted: at most 64, those most strongly linked.
+    tuple of float
+        See ``Grid.bonds``.
+
+    Notes
+    -----
+    The scores of a column's levels are the first axis of a correspondence analysis of that column against all others:
+    the left singular vector of the levels' mean scores, so that the link to the rest is as strong as one score can
+    show it.
+    """
+    table = table.slice(0, _ROWS)
+    scored = {g.name: _of_numbers(table, g) for g in grids if g.kind == "numeric" and g.name in table.column_names}
+    codes = {g.name: _of_levels(table, g) for g in grids if g.kind == "categorical" and g.name in table.column_names}
+    beside = _columns(scored, codes)
+    made = []
+    for grid in grids:
+        if grid.name in codes:
+            grid = replace(grid, scores=_axis(codes[grid.name], grid.size, beside, grid.name))
+            scored[grid.name] = np.append(np.array(grid.scores), 0.0)[codes[grid.name]]
+        made.append(grid)
+    linked = _strongest(scored)
+    by_name = {grid.name: grid for grid in made}
+    counted = [joint.score(codes[n] if n in codes else numbers(table.column(n)), by_name[n]) for n in linked]
+    return tuple(made), linked, bonds(np.array(counted, np.float64).reshape(len(linked), table.num_rows))
+
+
+def bonds(scores: Floats) -> tuple[float, ...]:
+    """How much each pair's Fisher z varies, times rows.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (features, rows)
+
+    Returns
+    -------
+    tuple of float
+        Upper triangle by rows: the mean square of the influence function ``a b - r (a^2 + b^2) / 2`` of a correlation
+        over ``(1 - r^2)^2``. 1 for normal data; never below.
+    """
+    if scores.shape[1] < 2:
+        return (1.0,) * (len(scores) * (len(scores) - 1) // 2)
+    z = scores - scores.mean(axis=1, keepdims=True)
+    sd = z.std(axis=1, keepdims=True)
+    z = np.divide(z, sd, out=np.zeros_like(z), where=sd > 1e-9)
+    rows, squares = z.shape[1], z * z
+    r, both, third = z @ z.T / rows, squares @ squares.T / rows, (squares * z) @ z.T / rows
+    fourth = np.diag(both)
+    variance = both + r * r / 4 * (fourth[:, None] + 2 * both + fourth) - r * (third + third.T)
+    variance = np.clip(variance / np.maximum(1 - r * r, 0.05) ** 2, 1.0, 50.0)
+    return tuple(np.round(variance[np.triu_indices(len(scores), 1)], 3).tolist())
+
+
+def _of_numbers(table: pa.Table, grid: FeatureGrid) -> Floats:
+    """Normal scores of a column; 0 where missing."""
+    values = numbers(table.column(grid.name))
+    cell = np.searchsorted(grid.bounds, values, side="right")
+    score = np.array(grid.scores)[np.minimum(cell, grid.size - 1)]
+    return np.where(np.isnan(values), 0.0, score)
+
+
+def _of_levels(table: pa.Table, grid: FeatureGrid) -> NDArray[np.intp]:
+    """Cell of each row of a categorical column; -1 where missing."""
+    codes, names = coded(table.column(grid.name))
+    cells = np.array([grid.places.get(name, -1) for name in names] + [-1], np.intp)
+    return cells[codes]
+
+
+def _columns(scored: Mapping[str, Floats], codes: Mapping[str, NDArray[np.intp]]) -> tuple[list[str], Floats]:
+    """All columns as standardised ones: numbers by their scores, levels by marks; whose each is, and (rows, columns)."""
+    owners, lines = [], []
+    for name, line in scored.items():
+        owners.append(name)
+        lines.append(line)
+    for name, cells in codes.items():
+        for level in range(min(int(cells.max(initial=-1)) + 1, _MARKED)):
+            owners.append(name)
+            lines.append((cells == level).astype(np.float64))
+    if not lines:
+        return [], np.zeros((0, 0))
+    wide = np.stack(lines, axis=1)
+    wide -= wide.mean(axis=0) if len(wide) else 0.0
+    sd = wide.std(axis=0) if len(wide) else np.ones(len(owners))
+    return owners, np.divide(wide, sd, out=np.zeros_like(wide), where=sd > 1e-9)
+
+
+def _axis(cells: NDArray[np.intp], size: int, beside: tuple[list[str], Floats], own: str) -> tuple[float, ...]:
+    """Scores of levels, mean 0 and standard deviation 1 over the rows; rare levels score as the average row."""
+    owners, wide = beside
+    others = [at for at, name in enumerate(owners) if name != own]
+    rows = np.bincount(cells[cells >= 0], minlength=size).astype(np.float64)
+    common = np.flatnonzero(rows >= max(_COMMON * rows.sum(), 5))
+    if len(common) < 2:
+        return (0.0,) * size
+    scores = np.zeros(size)
+    weights = rows / rows.sum()
+    means = _means(cells, common, wide[:, others])
+    left, strength, _ = np.linalg.svd(means * np.sqrt(weights[common])[:, None], full_matrices=False)
+    noise = (np.sqrt(len(common)) + np.sqrt(len(others))) / np.sqrt(len(cells))
+    if len(others) and strength[0] > _CLEAR * noise:
+        scores[common] = left[:, 0] / np.sqrt(weights[common])
+    else:  # nothing hangs on it: the more frequent half against the rest, which owes nothing to chance links
+        scores[common[: np.searchsorted(np.cumsum(weights[common]), 0.5) + 1]] = 1.0
+    scores -= np.where(rows > 0, scores @ weights, 0.0)
+    return tuple((scores / (np.sqrt(weights @ scores**2) or 1.0)).tolist())
+
+
+def _means(cells: NDArray[np.intp], levels: NDArray[np.intp], wide: Floats) -> Floats:
+    """Mean of each column in each of some levels; (levels, columns)."""
+    marks = (cells[None] == levels[:, None]).astype(np.float64)
+    return marks @ wide / marks.sum(axis=1, keepdims=True)
+
+
+def _strongest(scored: Mapping[str, Floats]) -> tuple[str, ...]:
+    """The features with the strongest link to any other, in the order of the table."""
+    names = list(scored)
+    if len(names) <= MOST_LINKED or not len(scored[names[0]]):
+        return tuple(names[:MOST_LINKED])
+    wide = np.stack(list(scored.values()), axis=1)
+    wide -= wide.mean(axis=0)
+    length = np.sqrt((wide**2).sum(axis=0))
+    wide = np.divide(wide, length, out=np.zeros_like(wide), where=length > 0)
+    strength = np.abs(wide.T @ wide)
+    np.fill_diagonal(strength, 0.0)
+    chosen = set(np.argsort(-strength.max(axis=0), kind="stable")[:MOST_LINKED].tolist())
+    return tuple(name for at, name in enumerate(names) if at in chosen)

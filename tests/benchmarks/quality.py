@@ -1,0 +1,125 @@
+"""How often healthy batches alarm, and how often ten kinds of shift are found: ``python -m tests.benchmarks.quality``.
+
+Prints two tables. ``--peer DOTTED.PATH`` runs another detector beside ours in the same run: a function
+``(reference: pa.Table) -> (batch: pa.Table) -> (alarm: bool, columns: set[str])``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline import drift
+from pipeline.profile import fit_grid, infer, profile
+from storage.settings import Settings
+from tests.benchmarks.tables import SHIFTS, World, table
+
+Judge = Callable[[pa.Table], tuple[bool, set[str]]]
+REFERENCE = 6_000
+HEALTHY = (  # columns, nulls, batch sizes, batches each
+    (5, 0.02, (50, 200, 1_000, 5_000), 600),
+    (30, 0.02, (50, 200, 1_000, 5_000), 400),
+    (30, 0.3, (50, 200, 1_000), 300),
+    (100, 0.02, (50, 200, 1_000), 200),
+    (300, 0.02, (200, 1_000), 80),
+    (12, 0.02, (20_000, 100_000), 60),
+)
+
+
+def ours(reference: pa.Table) -> Judge:
+    """Our own judge of batches, fitted on a reference."""
+    grid = fit_grid(reference, infer(reference))
+    base, settings = profile(reference, grid), Settings()
+
+    def judge(batch: pa.Table) -> tuple[bool, set[str]]:
+        report = drift.score(base, profile(batch, grid), settings)
+        return report.drift, set(report.drifted)
+
+    return judge
+
+
+def healthy(fit: Callable[[pa.Table], Judge], seed: int, scale: float) -> Iterator[tuple[int, float, int, int, int]]:
+    """(columns, nulls, rows, batches, alarms) of each setting; a fresh reference every tenth batch."""
+    for columns, nulls, sizes, times in HEALTHY:
+        world = World(columns, nulls)
+        for rows in sizes:
+            rng = np.random.default_rng([seed, columns, rows])
+            total, alarms = max(int(times * scale), 10), 0
+            for at in range(total):
+                if at % 10 == 0:
+                    judge = fit(table(world.draw(rng, REFERENCE)))
+                alarms += judge(table(world.draw(rng, rows)))[0]
+            yield columns, nulls, rows, total, alarms
+
+
+def shifts(
+    fit: Callable[[pa.Table], Judge], seed: int, times: int, columns: int = 12
+) -> Iterator[tuple[int, str, float, float]]:
+    """(rows, kind of shift, share found, mean Jaccard index of the named columns where found)."""
+    world = World(columns)
+    for rows in (200, 1_000, 5_000):
+        for kind, change in SHIFTS.items():
+            rng = np.random.default_rng([seed, rows])
+            found, agreement = 0, []
+            for at in range(times):
+                if at % 10 == 0:
+                    judge = fit(table(world.draw(rng, REFERENCE)))
+                made, truth = change(world, rng, rows)
+                alarm, named = judge(table(made))
+                found += alarm
+                if alarm:
+                    agreement.append(len(named & truth) / max(len(named | truth), 1))
+            yield rows, kind, found / times, float(np.mean(agreement)) if agreement else 0.0
+
+
+def _run(name: str, fit: Callable[[pa.Table], Judge], seed: int, scale: float, which: str) -> None:
+    started = time.perf_counter()
+    print(f"\n{name}")
+    if which != "shifts":
+        print("  columns  nulls    rows  batches  alarms    rate  95% interval")
+        for columns, nulls, rows, total, alarms in healthy(fit, seed, scale):
+            low, high = interval(alarms, total)
+            print(f"  {columns:7} {nulls:6.0%} {rows:7,} {total:8} {alarms:7} {alarms / total:7.2%}  {low:.2%} to {high:.2%}", flush=True)
+    if which != "healthy":
+        lines = list(shifts(fit, seed, max(int(60 * scale), 10)))
+        sizes = sorted({line[0] for line in lines})
+        print("  found (columns named, Jaccard)" + "".join(f"{rows:>18,}" for rows in sizes))
+        for kind in [*SHIFTS, "mean"]:
+            cells = []
+            for rows in sizes:
+                at = [line for line in lines if line[0] == rows and kind in ("mean", line[1])]
+                cells.append(f"{np.mean([line[2] for line in at]):9.3f} ({np.mean([line[3] for line in at]):.2f})  ")
+            print(f"  {kind:30}" + "".join(f"{cell:>18}" for cell in cells))
+    print(f"  {time.perf_counter() - started:.0f} s")
+
+
+def interval(alarms: int, total: int) -> tuple[float, float]:
+    """Wilson's 95% interval of a rate."""
+    rate, z = alarms / total, 1.96
+    middle = (rate + z * z / 2 / total) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * np.sqrt(rate * (1 - rate) / total + z * z / 4 / total**2)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--scale", type=float, default=1.0, help="more or fewer batches")
+    parser.add_argument("--only", choices=["healthy", "shifts"], default="")
+    parser.add_argument("--peer", metavar="DOTTED.PATH", help="another detector to run beside ours")
+    options = parser.parse_args(arguments)
+    _run("ours", ours, options.seed, options.scale, options.only)
+    if options.peer:
+        module, _, name = options.peer.rpartition(".")
+        _run(options.peer, getattr(importlib.import_module(module), name), options.seed, options.scale, options.only)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
