@@ -283,10 +283,11 @@ def _automatic(replay: Replay, at: int, rows: pa.Table, said: Predictions) -> tu
 
 def _same_again(replay: Replay, at: int, outcome: Outcome) -> bool:
     """Whether the batch before was doubted for the same reason: then the world is like that, and a person accepts."""
-    if at - 1 not in replay.suspect or at not in outcome.suspect or not outcome.turned:
+    before = at - 1 in replay.suspect or at - 1 in replay.accepted
+    if not before or at not in outcome.suspect or not outcome.turned:
         return False
     replay.accepted |= {at - 1, at}
-    replay.suspect.pop(at - 1)
+    replay.suspect.pop(at - 1, None)
     return True
 
 
@@ -301,7 +302,6 @@ def situation(replay: Replay, at: int) -> Situation:
         points=tuple(replay.points[-200:]),
         champion_id=live.version_id,
         expected=live.metrics.get(metric),
-        best=_best(replay, metric),
         champion_rows=live.rows,
         doubling=live.details.get("doubling"),
         new_rows=sum(b.table.num_rows for b in new),
@@ -314,13 +314,6 @@ def situation(replay: Replay, at: int) -> Situation:
         retired=bool(replay.retired),
         held=False,
     )
-
-
-def _best(replay: Replay, metric: str) -> Metric | None:
-    """The best level that any champion was promoted with."""
-    known = [r.metrics[metric] for r in (*replay.retired, replay.champion) if metric in r.metrics]
-    higher = performance.primary(replay.schema, replay.settings.retrain.metric).higher
-    return max(known, key=lambda m: m.value if higher else -m.value, default=None)
 
 
 def _order(replay: Replay, choice: Choice) -> retrain.Order:

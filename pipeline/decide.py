@@ -7,7 +7,7 @@ or a backtest's memory); the same situation always gives the same choice.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,7 +17,8 @@ from storage.settings import Settings
 
 Step = Literal["keep", "train", "quarantine", "hold", "rollback"]
 LONGEST_WAIT = 64  # batches; each contest in a row that finds nothing better doubles the cool-down up to here
-SHORT = 3.0  # times what is worth acting on: so far below the old level is not restored
+CHUNK = 1000  # rows put together when the usual level is looked for
+SHORT = 2.0  # times what is worth acting on: so far below the old level is not restored
 HINT = 0.1  # p-value of a measured loss that is enough when the inputs drift as well
 
 
@@ -44,7 +45,6 @@ class Situation:
     points: tuple[Point, ...]  # in order of arrival; the last one is the batch being decided
     champion_id: int | None
     expected: Metric | None = None  # deciding metric of the champion on rows it was not fitted on, when it was promoted
-    best: Metric | None = None  # best such level of any champion so far
     champion_rows: int = 0  # rows it was fitted on
     doubling: float | None = None  # gain that twice these rows would bring: its ``details["doubling"]``
     new_rows: int = 0  # learnable labelled rows that came since the newest row the champion was fitted on
@@ -166,13 +166,13 @@ def loss_since(situation: Situation, settings: Settings) -> Shift | None:
 
 def _measured(situation: Situation) -> list[Point]:
     """Sound batches with labels that the champion predicted in its present reign."""
-    since = situation.since_promotion
-    reign = (
-        situation.points
-        if since is None
-        else situation.points[len(situation.points) - min(since, len(situation.points)) :]
-    )
-    return [p for p in reign if p.measured and p.version_id == situation.champion_id and not p.faults]
+    return [p for p in _reign(situation) if p.measured and p.version_id == situation.champion_id and not p.faults]
+
+
+def _reign(situation: Situation) -> Sequence[Point]:
+    """Batches since the champion came (an earlier champion that was recalled begins anew)."""
+    points, since = situation.points, situation.since_promotion
+    return points if since is None else points[max(0, len(points) - since) :]
 
 
 def material(situation: Situation, settings: Settings) -> float:
@@ -204,22 +204,39 @@ def _performance(situation: Situation, settings: Settings, shift: Shift | None) 
 
 
 def _shortfall(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
-    """The champion came after a loss and has not brought the old level back; new rows may."""
+    """The champion came after a loss and has not brought the usual level back; new rows may."""
     measured = [p.measured for p in _measured(situation) if p.measured]
-    best = situation.best
-    if not settings.retrain.on_performance or best is None or situation.since_promotion is None or not measured:
+    if not settings.retrain.on_performance or situation.since_promotion is None or not measured:
         return None
     row = primary(situation.schema, settings.retrain.metric)
-    rows = sum(m.rows for m in measured)
-    now = sum(m.value * m.rows for m in measured) / rows
-    errors = [(m.high - m.low) / 3.92 for m in measured]
-    spread = math.sqrt(sum((e * m.rows / rows) ** 2 for e, m in zip(errors, measured, strict=True)))
-    spread = math.hypot(spread, (best.high - best.low) / 3.92)
-    short = row.gain(now, best.value)
-    if short < SHORT * material(situation, settings) or short < 2.5 * spread:
+    chunks = _pooled([p.measured for p in situation.points if p.measured and not p.faults], CHUNK)
+    usual = sorted((m.value for m in chunks), reverse=not row.higher)[math.ceil(0.8 * len(chunks)) - 1]
+    now = _pooled(measured, math.inf)[0]
+    short = row.gain(now.value, usual)
+    spread = math.hypot(now.high - now.low, max(m.high - m.low for m in chunks)) / 3.92
+    if short < SHORT * material(situation, settings) or short < 2.0 * spread:
         return None
-    told = f"{_words(row.name)} {now:.3f} on {rows} labelled rows is still short of {best.value:.3f}, the level before."
-    return Signal("performance", told[0].upper() + told[1:])
+    name = _words(row.name)
+    told = f"{name[0].upper()}{name[1:]} {now.value:.3f} on {now.rows} labelled rows is short of the usual {usual:.3f}."
+    return Signal("performance", told)
+
+
+def _pooled(metrics: Sequence[Metric], rows: float) -> list[Metric]:
+    """Neighbours put together until each has so many rows; what is left over joins the last."""
+    groups: list[list[Metric]] = [[]]
+    for metric in metrics:
+        if sum(m.rows for m in groups[-1]) >= rows:
+            groups.append([])
+        groups[-1].append(metric)
+    if len(groups) > 1 and sum(m.rows for m in groups[-1]) < rows:
+        groups[-2:] = [groups[-2] + groups[-1]]
+    out = []
+    for group in groups:
+        total = sum(m.rows for m in group)
+        value = sum(m.value * m.rows for m in group) / total
+        half = math.sqrt(sum(((m.high - m.low) / 2 * m.rows) ** 2 for m in group)) / total
+        out.append(Metric(value, value - half, value + half, total))
+    return out
 
 
 def _batch_at(situation: Situation, shift: Shift) -> int | None:
@@ -262,7 +279,8 @@ def _estimate(situation: Situation, settings: Settings, shift: Shift | None) -> 
 
 def _growth(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
     """So many new rows that, by the champion's own learning curve, learning them pays."""
-    rows, new = situation.champion_rows, situation.new_rows
+    rows = situation.champion_rows
+    new = min(situation.new_rows, sum(p.rows for p in _reign(situation)))
     every = settings.retrain.every_rows
     if every is not None and new >= every:
         return Signal("rows", f"{new} new labelled rows since the champion was fitted (every {every} asked for).")
@@ -317,7 +335,7 @@ def _barred(situation: Situation, settings: Settings, signal: Signal) -> str:
         return f"cool-down, {since} of {wait} batches since the last training"
     if young is not None and young < asked.tenure:
         return f"the champion is {young} batches old and stays for {asked.tenure}"
-    allowed = max(2, math.ceil(asked.budget * min(situation.batches, 100) / 100))
+    allowed = max(4, math.ceil(asked.budget * min(situation.batches, 100) / 100))
     if situation.trainings >= allowed:
         return f"budget, {situation.trainings} of {allowed} trainings in the last {min(situation.batches, 100)} batches"
     if sum(p.measured.rows for p in _measured(situation) if p.measured) < asked.min_labelled:

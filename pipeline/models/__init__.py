@@ -5,7 +5,7 @@ turns models into bytes and back.
 """
 
 from pipeline.models.artefact import FORMAT, TRUSTED, dump, environment, load
-from pipeline.models.fitted import Model, Predictions, fit, frame, importance, predict, target, with_errors
+from pipeline.models.fitted import Model, Predictions, column, fit, frame, importance, predict, target, with_errors
 from pipeline.models.recipes import DEFAULT, RECIPES, Recipe, build
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Predictions",
     "Recipe",
     "build",
+    "column",
     "dump",
     "environment",
     "fit",

@@ -4,7 +4,18 @@ Pure: no I/O, no clock, no unseeded randomness.
 """
 
 from pipeline.performance.estimate import LEAST_ROWS, calibrate, estimate
-from pipeline.performance.metrics import METRICS, Measure, Said, area, measure, primary, said, wilson, with_interval
+from pipeline.performance.metrics import (
+    METRICS,
+    Measure,
+    Said,
+    area,
+    confusion,
+    measure,
+    primary,
+    said,
+    wilson,
+    with_interval,
+)
 from pipeline.performance.paired import Paired, Shift, change_point, compare, mid_p, upper_tail
 
 __all__ = [
@@ -18,6 +29,7 @@ __all__ = [
     "calibrate",
     "change_point",
     "compare",
+    "confusion",
     "estimate",
     "measure",
     "mid_p",

@@ -19,6 +19,7 @@ from pipeline import models, performance
 from pipeline.models import Model, Predictions
 from pipeline.performance import Paired
 from pipeline.retrain import gates
+from pipeline.retrain import labels as labels_
 from pipeline.retrain.field import Field, known, lay_out, split, unify
 from pipeline.retrain.order import Order, Outcome, Rival
 from pipeline.retrain.recipes import LEAST, Rows, recipes
@@ -83,7 +84,7 @@ def contest(order: Order, progress: Progress | None = None) -> Outcome:
     began = time.perf_counter()
     tell = progress or (lambda message: None)
     champion = _loaded(order.champion)
-    doubted = gates.labels(order, champion)
+    doubted = labels_.doubts(order, champion)
     if doubted and order.trigger != "person":
         ids = tuple(doubted)
         if order.batches and order.batches[-1].batch_id in doubted:
@@ -218,7 +219,8 @@ def _verdict(order: Order, field_: Field, entries: list[Entry], base: Prediction
     )
     if not better(best.against, order.settings) or not _restores(best, order):
         return Outcome("reject", f"{told}: not better by more than noise.", **common)
-    doubts, checked = gates.challenger(order, field_, best.model, best.said, base)
+    trial = gates.Trial(order, field_, best.model, best.said, base)
+    doubts, checked = gates.challenger(trial), trial.details
     if best.rival is not None:
         action = "hold" if doubts or not order.settings.retrain.auto_promote else "promote"
         return Outcome(
@@ -404,6 +406,7 @@ def train_first(
         model = models.with_errors(model, table.take(at), np.abs(labels[at] - said.values), seed)
         losses = models.predict(model, table.take(at)).losses
     details["calibration"] = performance.calibrate(labels[at], said.values, said.probabilities, schema, losses)
+    details["holdout"] = _as_holdout(metrics.get(details["primary"]))
     details["doubling"] = _first_doubling(table, labels, schema, estimator, settings, seed)
     importance: dict[str, float] = {}
     if dump:
@@ -427,6 +430,11 @@ def train_first(
         fitted=2,
         seconds=time.perf_counter() - began,
     )
+
+
+def _as_holdout(level: Metric | None) -> dict[str, Any] | None:
+    """The level that later versions are held to on the trusted rows."""
+    return None if level is None else {"value": level.value, "low": level.low, "high": level.high, "rows": level.rows}
 
 
 def _unseen(

@@ -89,8 +89,8 @@ def lay_out(order: Order) -> Field:
     """The field of an order.
 
     The jury is the newest of what came since the change, or else since the champion learned: at most ``JURY`` rows (or
-    as many as the settings ask for, if that is more). It is judged in two steps: its first half by candidates that learned
-    nothing of it, its second half by candidates that learned the first.
+    as many as the settings ask for, if that is more). It is judged in two steps: its first half by candidates that saw
+    nothing of it, its second half by candidates that learned the first half.
     """
     schema = order.schema
     whole = known(order.reference, schema)

@@ -1,126 +1,100 @@
-"""What must hold before anything is learned or promoted. Each gate gives a sentence of doubt, or nothing. Pure."""
+"""What a challenger must not do, however well it did. Each gate gives a sentence of doubt, or nothing. Pure."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from pipeline import models, performance
 from pipeline.models import Model, Predictions
-from pipeline.retrain.field import Field, known
-from pipeline.retrain.order import Order, Rival
-from storage.records import Schema
+from pipeline.performance import Measure
+from pipeline.retrain.field import Field
+from pipeline.retrain.order import Order
 
-LEAST = 50  # labels of a batch below which nothing is said about them
-LOOK_BACK = 8  # newest batches whose labels are looked at
-FALL = 0.05  # fall of the champion's accuracy below which labels are not doubted for what they carry
-KEPT = 0.55  # share of what labels used to carry (area over one half) that they must still carry
-CLASS_FALL = 0.05  # recall a class may lose
+CLASS_FALL = 0.05  # recall that a class may lose
+CLASS_ROWS = 20  # rows of a class below which nothing is said about it
+HOLDOUT_FALL = 0.05  # of the level on the trusted holdout, where no loss was measured; a share of an error
 
 
-def labels(order: Order, champion: Model) -> dict[int, str]:
-    """Batches whose labels look wrong rather than new, with the reason.
+@dataclass(frozen=True)
+class Trial:
+    """The challenger as it was judged, and all that gates look at."""
 
-    Parameters
-    ----------
-    order : Order
-    champion : Model
-
-    Returns
-    -------
-    dict
-        Batch id to a sentence. Looked at are the newest batches that the champion has not learned.
-    """
-    out: dict[int, str] = {}
-    new = [b for b in order.batches if b.batch_id not in order.champion.trained_on][-LOOK_BACK:]
-    for batch in new:
-        table = known(batch, order.schema)
-        if table.num_rows < LEAST or batch.batch_id in order.accepted:
-            continue
-        y = models.target(table, order.schema)
-        said = models.predict(champion, table)
-        if any(_explains(rival, table, y, order) for rival in order.retired):
-            continue  # the world is back in a state that was learned, and accepted, before
-        doubt = _doubt(order, table, y, said)
-        if doubt:
-            out[batch.batch_id] = f"Labels of batch {batch.batch_id}: {doubt}"
-    return out
+    order: Order
+    field: Field
+    model: Model
+    said: Predictions  # of the challenger on the jury
+    base: Predictions  # of the champion
+    details: dict[str, Any] = field(default_factory=dict)  # what the gates measured
 
 
-def _explains(rival: Rival, table: pa.Table, y: NDArray[Any], order: Order) -> bool:
-    """Whether an earlier champion predicts these labels as well as it ever did."""
-    name = performance.primary(order.schema, order.settings.retrain.metric).name
-    then = rival.metrics.get(name)
-    if then is None:
-        return False
-    model = rival.model if isinstance(rival.model, Model) else models.load(rival.model)
-    said = models.predict(model, table)
-    row = performance.primary(order.schema, order.settings.retrain.metric)
-    now = performance.with_interval(row, performance.said(y, said.values, said.probabilities, order.schema))
-    return row.gain(now.value, then.value) < (now.high - now.low + then.high - then.low) / 4
+def challenger(trial: Trial) -> list[str]:
+    """Doubts about a challenger, as sentences."""
+    return [doubt for gate in GATES.values() if (doubt := gate(trial))]
 
 
-def _doubt(order: Order, table: pa.Table, y: NDArray[Any], said: Predictions) -> str:
-    schema = order.schema
-    if schema.task == "regression":
-        return _numbers(y, said)
-    for gate in (_one_class, _mirrored):
-        doubt = gate(y, said, schema)
-        if doubt:
-            return doubt
+def _sane(trial: Trial) -> str:
+    """Predictions are finite, and no class that came has been lost."""
+    said = trial.said
+    figures = said.probabilities if said.probabilities is not None else said.values
+    if figures.dtype != object and not np.isfinite(figures.astype(np.float64)).all():
+        return "Some of its predictions are not finite."
+    if trial.order.schema.task == "regression":
+        return "It says the same for every row." if len(said.values) > 1 and np.ptp(said.values) == 0 else ""
+    labels = trial.field.labels[trial.field.jury :].astype(str)
+    for name in trial.order.schema.classes:
+        came = int(np.sum(labels == name))
+        if came >= CLASS_ROWS and name not in said.values and name in trial.base.values:
+            return f"It never says {name!r}, which came {came} times."
     return ""
 
 
-def _numbers(y: NDArray[np.float64], said: Predictions) -> str:
-    """Of a regression: constant, or turned round."""
-    if float(np.std(y)) == 0.0:
-        return f"all {len(y)} are {y[0]:g}."
-    if float(np.std(said.values)) == 0.0:
+def _classes(trial: Trial) -> str:
+    """No class pays for the others: its recall may fall only where the balance of all classes gains."""
+    if trial.order.schema.task == "regression":
         return ""
-    r = float(np.corrcoef(y, said.values)[0, 1])
-    return f"they run against the predictions (correlation {r:.2f}): turned round?" if r < -0.3 else ""
-
-
-def _one_class(y: NDArray[Any], said: Predictions, schema: Schema) -> str:
-    """All the same although the champion expects others."""
-    first = str(y[0])
-    if any(str(v) != first for v in y) or said.probabilities is None or first not in schema.classes:
+    schema, labels = trial.order.schema, trial.field.labels[trial.field.jury :]
+    old, new = (performance.said(labels, s.values, s.probabilities, schema) for s in (trial.base, trial.said))
+    balance = performance.METRICS["balanced_accuracy"]
+    if balance.value(new) > balance.value(old):
         return ""
-    p = np.clip(said.probabilities[:, schema.classes.index(first)], 1e-6, 1 - 1e-6)
-    if float(np.log(p).sum()) > -20.0:
+    for number, name in enumerate(schema.classes):
+        rows = old.truth == number
+        n = int(rows.sum())
+        if n < CLASS_ROWS:
+            continue
+        before, after = float(np.mean(old.guess[rows] == number)), float(np.mean(new.guess[rows] == number))
+        if before - after > CLASS_FALL + 1.64 * math.sqrt(max(before * (1 - before), 0.02) / n):
+            return f"Recall of {name!r} falls from {before:.2f} to {after:.2f} on {n} rows."
+    return ""
+
+
+def _holdout(trial: Trial) -> str:
+    """Where no loss was measured the world is not known to have changed: the trusted rows must still be right."""
+    order, held = trial.order, trial.field.holdout
+    if held.num_rows < 100:
         return ""
-    return f"all {len(y)} are {first!r}, where about {100 * (1 - p.mean()):.0f}% others were to be expected."
-
-
-def _mirrored(y: NDArray[Any], said: Predictions, schema: Schema) -> str:
-    """Two classes that came the other way round."""
-    if said.probabilities is None or len(schema.classes) != 2:
+    row = performance.primary(order.schema, order.settings.retrain.metric)
+    said = models.predict(trial.model, held)
+    now = performance.with_interval(
+        row, performance.said(trial.field.held_labels, said.values, said.probabilities, order.schema)
+    )
+    trial.details["holdout"] = {"value": now.value, "low": now.low, "high": now.high, "rows": now.rows}
+    then = order.champion.details.get("holdout")
+    if then is None or order.trigger == "performance":
         return ""
-    area = performance.area(np.array([str(v) for v in y]) == schema.classes[1], said.probabilities[:, 1])
-    if not np.isfinite(area) or area > 0.35:
+    fall = row.gain(now.value, then["value"])
+    if fall < _allowed(row, then["value"]) + (now.high - now.low) / 2:
         return ""
-    return f"they say the opposite of the predictions (ROC AUC {area:.2f}): turned round, or the world is."
+    return f"On the trusted rows {row.name.replace('_', ' ')} falls from {then['value']:.3f} to {now.value:.3f}."
 
 
-def challenger(
-    order: Order, field: Field, model: Model, said: Predictions, base: Predictions
-) -> tuple[list[str], dict[str, Any]]:
-    """Doubts about the winner, and what was checked.
+def _allowed(row: Measure, level: float) -> float:
+    return HOLDOUT_FALL * (1.0 if row.task == "classification" else abs(level))
 
-    Parameters
-    ----------
-    order : Order
-    field : Field
-    model : Model
-        The candidate as judged.
-    said, base : Predictions
-        Of candidate and champion on the jury.
-    """
-    doubts: list[str] = []
-    figures = said.probabilities if said.probabilities is not None else said.values
-    if figures.dtype != object and not np.isfinite(figures).all():
-        doubts.append("Some of its predictions are not finite.")
-    return doubts, {}
+
+GATES: dict[str, Callable[[Trial], str]] = {"sane": _sane, "classes": _classes, "holdout": _holdout}
