@@ -185,6 +185,8 @@ SAME: dict[str, bytes] = {
     "an extra column": to_csv([[*row, "x"] for row in ROWS], [*NAMES, "extra"]).encode(),
     "an ignored column": to_csv([[*row, "x"] for row in ROWS], [*NAMES, "note"]).encode(),
     "headers in capitals": to_csv(names=[name.upper() for name in NAMES]).encode(),
+    "joined end to end": (to_csv(ROWS[:20]) + to_csv(ROWS[20:])).encode(),
+    "lone returns": to_csv(end="\r").encode(),
     "a row counter": to_csv([[at, *row] for at, row in enumerate(ROWS)], ["", *NAMES]).encode(),
 }  # fmt: skip
 
@@ -241,7 +243,8 @@ REFUSED: dict[str, tuple[bytes | str, int | None, str, str]] = {
     "empty": ("", None, "", "is empty"),
     "blank": (" \n\n", None, "", "is empty"),
     "header only": (HEAD, None, "", "has no rows"),
-    "no header": (GOOD * 3, None, "", "missing"),
+    "no header": (GOOD + GOOD.replace("30", "31") * 2, None, "", "missing"),
+    "header twice": (HEAD * 3, None, "", "no rows but its header"),
     "missing column": ("id,age,income,towns,seen\na,1,2,Oslo,2024-01-01\n", None, "city", "is missing"),
     "missing columns": ("id,age,incomes,seen\na,1,2,2024-01-01\n", None, "", "'incomes' for 'income'"),
     "text in a number": (HEAD + GOOD + GOOD.replace("30", "thirty"), 3, "age", "'thirty' is not a number"),

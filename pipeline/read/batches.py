@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.read import kinds
+from pipeline.read import cells, kinds
+from pipeline.read.evidence import Evidence, evidence_of, styles_of
 from pipeline.read.raw import Raw
 from pipeline.read.tables import read_table
 from pipeline.read.values import Checked
@@ -113,8 +114,8 @@ def _rows(raw: Raw, schema: Schema) -> Checked:
     numeric = [feature.name for feature in schema.watched if feature.kind == "numeric"]
     if schema.task == "regression" and schema.target in raw.names:
         numeric.append(schema.target)
-    evidence = kinds.evidence_of(raw, numeric)
-    styles = kinds.styles(raw, evidence)
+    evidence = evidence_of(raw, numeric)
+    styles = styles_of(raw, evidence)
     warnings = list(raw.warnings)
     columns = []
     for feature in schema.watched:
@@ -132,7 +133,7 @@ def _rows(raw: Raw, schema: Schema) -> Checked:
 
 
 def _left_open(
-    raw: Raw, name: str, evidence: kinds.Evidence | None, styles: dict[str, kinds.Style]
+    raw: Raw, name: str, evidence: Evidence | None, styles: dict[str, cells.Style]
 ) -> list[str]:
     """Warn where 1,234 or 1.234 was read by the rest of the file, because its own column leaves it open."""
     if evidence is None or evidence.point_only or evidence.comma_only or raw.settings.decimal:
@@ -140,7 +141,7 @@ def _left_open(
     style = styles[name]
     if not evidence.with_comma and (style == "point" or not evidence.with_point):
         return []
-    text = kinds.flat(raw.column(name))
+    text = cells.flat(raw.column(name))
     first = text.filter(pc.match_substring_regex(text, r"[.,]"))[:1]
     value = kinds.to_numbers(first, style)[0].as_py()
     return [f"Column {name!r}: {first[0].as_py()!r} is read as {value:.15g}; say read.decimal if that is wrong."]
@@ -171,7 +172,7 @@ def _times(raw: Raw, schema: Schema) -> tuple[pa.Array | None, list[str]]:
     return kinds.kind_column(raw, schema.time_column, "date", "point")
 
 
-def _target(raw: Raw, schema: Schema, styles: dict[str, kinds.Style]) -> tuple[pa.Array | None, list[str]]:
+def _target(raw: Raw, schema: Schema, styles: dict[str, cells.Style]) -> tuple[pa.Array | None, list[str]]:
     if schema.target not in raw.names:
         return None, []
     if schema.task == "regression":
@@ -240,8 +241,8 @@ def _labels(raw: Raw, schema: Schema) -> Checked:
         row = ids.to_pylist().index(None)
         raise raw.refused(f"{ids.null_count:,} labels have no id.", row=row, column=schema.id_column,
                           remedy="Give every label the id of its row.")  # fmt: skip
-    evidence = kinds.evidence_of(raw, [schema.target])
-    target, warnings = _target(raw, schema, kinds.styles(raw, evidence))
+    evidence = evidence_of(raw, [schema.target])
+    target, warnings = _target(raw, schema, styles_of(raw, evidence))
     if target is None:
         raise raw.refused("No label has a value.", column=schema.target)
     keys, labels, said = _last_labels(raw, schema, ids.to_pylist(), target.to_pylist())

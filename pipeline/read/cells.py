@@ -170,3 +170,19 @@ def _offset(zone: str | None) -> dt.timedelta:
     if hours > 18 or minutes > 59:
         raise ValueError(zone)
     return (-1 if zone[0] == "-" else 1) * dt.timedelta(hours=hours, minutes=minutes)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type holds text, plainly or as codes."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """One array without codes."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+        column = column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column

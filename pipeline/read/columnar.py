@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.read.kinds import is_text
+from pipeline.read.cells import is_text
 from pipeline.read.raw import Raw, check_cells, check_shape
 from storage.errors import Refused
 from storage.settings import ReadSettings

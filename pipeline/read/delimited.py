@@ -56,8 +56,8 @@ def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
         For a row with another number of cells than the header (line, expected and found number), an open quote, text
         after a closing quote, a header without names.
     """
-    if b"\r" in data and b"\n" not in data:
-        data = data.replace(b"\r", b"\n")
+    if b"\r" in data:  # line ends are written in three ways, within quoted cells too
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     header = find_header(data, name)
     spaced = b' "' in data and _SPACED.search(data, max(header.body - 1, 0)) is not None
     layout = None if spaced else lay_out(data, header.body, header.body_line, header.delimiter)
@@ -130,7 +130,10 @@ def _is_hashed_header(line: bytes, head: bytes, delimiter: str) -> bool:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter, skipinitialspace=True), [])
+    try:
+        return next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        return []
 
 
 def guess_delimiter(head: bytes, cut: bool = False) -> str:

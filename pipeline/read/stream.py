@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from pipeline.read import columnar, delimited, kinds, tables
-from pipeline.read.kinds import Evidence, Reading
+from pipeline.read import cells, columnar, delimited, kinds, tables
+from pipeline.read.evidence import Evidence, Reading, evidence_of, only_text, order_of, reading, styles_of
 from pipeline.read.raw import Raw, shown
 from pipeline.read.unpack import GZIP
 from pipeline.read.values import Scan
@@ -90,18 +90,18 @@ class _Source:
 def _planned(source: _Source, wanted: Mapping[str, Kind]) -> Scan:
     """Decide how each column is read, then how to read a piece."""
     names = list(source.raw.names)
-    texts = [name for name in names if kinds.is_text(source.raw.column(name).type)]
+    texts = [name for name in names if cells.is_text(source.raw.column(name).type)]
     unknown = [name for name in texts if wanted.get(name) not in ("categorical", "ignored")]
     evidence = _evidence(source, unknown)
-    styles = kinds.styles(source.raw, evidence)
+    styles = styles_of(source.raw, evidence)
     plan: dict[str, Reading] = {}
     for name in names:
         kind = wanted.get(name)
         if kind in ("numeric", "date", "categorical"):
-            order = kinds.order_of(source.raw, evidence.get(name, Evidence()))
+            order = order_of(source.raw, evidence.get(name, Evidence()))
             plan[name] = Reading(kind, styles.get(name, "point"), order)
         elif name in evidence:
-            plan[name] = kinds.reading(source.raw, evidence[name], styles[name])
+            plan[name] = reading(source.raw, evidence[name], styles[name])
         else:
             plan[name] = Reading("text" if name in texts else "native")
     schema = pa.schema([(name, _type(source.raw, name, how)) for name, how in plan.items()])
@@ -115,10 +115,10 @@ def _evidence(source: _Source, names: list[str]) -> dict[str, Evidence]:
     sized = source.rows is not None
     chunks = source.pieces(names) if names else iter(())
     for piece in chunks:
-        open_names = [name for name in names if not (sized and kinds.only_text(evidence[name], most))]
+        open_names = [name for name in names if not (sized and only_text(evidence[name], most))]
         if not open_names:
             break
-        for name, found in kinds.evidence_of(piece, open_names).items():
+        for name, found in evidence_of(piece, open_names).items():
             evidence[name] += found
     return evidence
 
@@ -143,7 +143,7 @@ def _read(source: _Source, schema: pa.Schema, plan: Mapping[str, Reading]) -> It
     for piece in source.pieces(list(plan)):
         columns = []
         for name, how in plan.items():
-            column = kinds.flat(piece.column(name))
+            column = cells.flat(piece.column(name))
             found = kinds.as_planned(column, how)
             columns.append(found)
             if how.what in _ARROW:
@@ -158,7 +158,7 @@ def _read(source: _Source, schema: pa.Schema, plan: Mapping[str, Reading]) -> It
 
 def _count(tally: _Tally, column: pa.Array, found: pa.Array) -> None:
     tally.cells += len(column)
-    if found.null_count > column.null_count and kinds.is_text(column.type):
+    if found.null_count > column.null_count and cells.is_text(column.type):
         bad = np.flatnonzero((column.is_valid().to_numpy(zero_copy_only=False))
                              & found.is_null().to_numpy(zero_copy_only=False))  # fmt: skip
         tally.bad += len(bad)
@@ -177,7 +177,7 @@ def _parquet(path: Path, settings: ReadSettings) -> _Source:
     if rows == 0:
         raise Refused("The file has no rows.", file=path.name, remedy="Send at least one row.")
     fields = [field for field in schema if columnar.plain(field.type)]
-    texts = [field.name for field in fields if kinds.is_text(field.type)]
+    texts = [field.name for field in fields if cells.is_text(field.type)]
     columns = tuple(pa.chunked_array([], field.type) for field in fields)
     raw = Raw(path.name, "parquet", tuple(field.name for field in fields), columns, settings)
     tables.check_header(raw)

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.read import formats, kinds
+from pipeline.read import cells, formats, kinds
+from pipeline.read.evidence import evidence_of, reading, styles_of
 from pipeline.read.raw import Raw
 from storage.records import Kind
 from storage.settings import ReadSettings
@@ -38,7 +40,25 @@ def _tidied(raw: Raw) -> Raw:
     check_header(raw)
     if raw.rows == 0:
         raise raw.refused("The file has no rows.", remedy="Send at least one row below the header.")
-    return replace(raw, columns=tuple(clean(column, raw.settings) for column in raw.columns))
+    return _without_headers(replace(raw, columns=tuple(clean(column, raw.settings) for column in raw.columns)))
+
+
+def _without_headers(raw: Raw) -> Raw:
+    """Leave out rows that repeat the header, as files have that were joined end to end."""
+    if len(raw.names) < 2 or not all(cells.is_text(column.type) for column in raw.columns):
+        return raw
+    again = np.ones(raw.rows, bool)
+    for name, column in zip(raw.names, raw.columns, strict=True):
+        again &= pc.fill_null(pc.equal(column, name), False).to_numpy()
+        if not again.any():
+            return raw
+    note = f"The header appears again in {raw.place(np.flatnonzero(again))}; that is left out."
+    if again.all():
+        raise raw.refused("The file has no rows but its header.", remedy="Send at least one row below the header.")
+    keep = pa.array(~again)
+    lines = raw.lines[~again] if raw.lines is not None else None
+    columns = tuple(column.filter(keep) for column in raw.columns)
+    return replace(raw, columns=columns, lines=lines, warnings=(*raw.warnings, note))
 
 
 def check_header(raw: Raw) -> None:
@@ -52,7 +72,7 @@ def check_header(raw: Raw) -> None:
 
 def clean(column: pa.ChunkedArray | pa.Array, settings: ReadSettings) -> pa.ChunkedArray | pa.Array:
     """Text trimmed, with null words missing; other columns as they are."""
-    if not kinds.is_text(column.type):
+    if not cells.is_text(column.type):
         return column
     if pa.types.is_dictionary(column.type) and isinstance(column, pa.Array):
         return clean(column.dictionary.cast(pa.string()), settings).take(column.indices)
@@ -81,16 +101,16 @@ def typed(raw: Raw, kinds_wanted: Mapping[str, Kind] | None = None) -> pa.Table:
         If a column cannot be read as the kind asked for.
     """
     wanted = kinds_wanted or {}
-    evidence = kinds.evidence_of(raw, raw.names)
-    styles = kinds.styles(raw, evidence)
+    evidence = evidence_of(raw, raw.names)
+    styles = styles_of(raw, evidence)
     columns = []
     for name in raw.names:
         kind = wanted.get(name)
         if kind in ("numeric", "date", "categorical"):
             columns.append(kinds.kind_column(raw, name, kind, styles.get(name, "point"))[0])
         elif name in evidence:
-            how = kinds.reading(raw, evidence[name], styles[name])
-            columns.append(kinds.as_planned(kinds.flat(raw.column(name)), how))
+            how = reading(raw, evidence[name], styles[name])
+            columns.append(kinds.as_planned(cells.flat(raw.column(name)), how))
         else:
             columns.append(kinds.native_column(raw.column(name)))
     return pa.Table.from_arrays(columns, names=list(raw.names))
