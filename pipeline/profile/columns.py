@@ -47,6 +47,13 @@ def numbers(column: Column) -> NDArray[np.float64]:
 
     Dates become microseconds since 1970, UTC. What cannot be read as a number is missing.
     """
+    values = loose_numbers(column)
+    finite = np.isfinite(values)
+    return values if finite.all() else np.where(finite, values, np.nan)
+
+
+def loose_numbers(column: Column) -> NDArray[np.float64]:
+    """The same, but infinite values stay: whoever sorts sees them at the ends."""
     array = one_array(column)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
@@ -62,9 +69,7 @@ def numbers(column: Column) -> NDArray[np.float64]:
         array = array.cast(pa.float64(), safe=False)
     if array.null_count:
         array = array.fill_null(np.nan)
-    values = array.to_numpy(zero_copy_only=False)
-    finite = np.isfinite(values)
-    return values if finite.all() else np.where(finite, values, np.nan)
+    return array.to_numpy(zero_copy_only=False)
 
 
 def _from_text(array: pa.Array) -> NDArray[np.float64]:

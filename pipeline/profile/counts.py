@@ -8,21 +8,26 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.profile import joint
-from pipeline.profile.columns import Source, coded, numbers, pieces
+from pipeline.profile.blas import one_thread
+from pipeline.profile.columns import Source, coded, loose_numbers, pieces
 from pipeline.profile.grid import CELLS, FeatureGrid, Grid
 from pipeline.profile.joint import Joint
 
 SHARDS = 8  # each cell is split by a hash of the value, so that one value that piles up stands out
 MOST_NEW = 200  # new levels kept by name
 CHUNK = 65_536  # rows counted at a time: fits the caches
+_WORKERS = 2  # sorting and counting let go of Python's lock
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _TOP = np.uint64(61)
 _FINE, _COARSE = 2.0**16, 2.0**9  # steps of the exact sums a spread
@@ -137,13 +142,26 @@ def profile(source: Source, grid: Grid) -> Profile:
     Profile
         The order of rows and the way they are cut into pieces have no effect.
     """
-    counted = [empty(grid)]
-    with np.errstate(over="ignore"):  # the widest floats leave the range when scaled; they are clipped right after
-        for piece in pieces(source):
-            counted.extend(_count(piece.slice(start, CHUNK), grid) for start in range(0, piece.num_rows, CHUNK))
-            if len(counted) > 32:
-                counted = [merge(counted)]
-    return merge(counted)
+    chunks = (piece.slice(at, CHUNK) for piece in pieces(source) for at in range(0, piece.num_rows, CHUNK))
+    total, waiting = empty(grid), list(islice(chunks, 2))
+    with one_thread():
+        if len(waiting) < 2:
+            return merge([total, *(_count(chunk, grid) for chunk in waiting)])
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            for counted in _in_turn(pool, chain(waiting, chunks), grid):
+                total = merge([total, counted])
+    return total
+
+
+def _in_turn(pool: ThreadPoolExecutor, chunks: Iterable[pa.Table | pa.RecordBatch], grid: Grid) -> Iterator[Profile]:
+    """Counted pieces, while the next ones are read and counted: at most four wait."""
+    running: deque[Future[Profile]] = deque()
+    for chunk in chunks:
+        running.append(pool.submit(_count, chunk, grid))
+        if len(running) > 2 * _WORKERS:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
 
 
 def empty(grid: Grid) -> Profile:
@@ -168,18 +186,20 @@ def _count(table: pa.Table | pa.RecordBatch, grid: Grid) -> Profile:
         elif one.kind == "categorical":
             features[one.name], columns[one.name] = _count_levels(table.column(one.name), one)
         else:
-            columns[one.name] = values = numbers(table.column(one.name))
-            features[one.name] = count_numbers(values, one)
-    return Profile(grid, table.num_rows, features, joint.count(columns, table.num_rows, grid))
+            features[one.name], columns[one.name] = count_numbers(loose_numbers(table.column(one.name)), one)
+    with np.errstate(over="ignore"):  # the widest floats leave the range when scaled; they are clipped right after
+        return Profile(grid, table.num_rows, features, joint.count(columns, table.num_rows, grid))
 
 
-def count_numbers(values: NDArray[np.float64], grid: FeatureGrid) -> FeatureProfile:
-    """Count at most 65,536 numbers over the cells of a feature. NaN is missing."""
+def count_numbers(values: NDArray[np.float64], grid: FeatureGrid) -> tuple[FeatureProfile, NDArray[np.float64]]:
+    """Count at most 65,536 numbers over the cells of a feature; also the numbers, NaN where missing or infinite."""
     ordered = np.sort(values)
     present = int(ordered.searchsorted(np.nan))  # NaN sorts last
+    if present and (ordered[0] == -np.inf or ordered[present - 1] == np.inf):
+        return count_numbers(np.where(np.isfinite(values), values, np.nan), grid)
     nulls = len(values) - present
     if not present:
-        return replace(_nothing(grid), nulls=nulls)
+        return replace(_nothing(grid), nulls=nulls), values
     ordered = ordered[:present]
     low, high = float(ordered[0]) + 0.0, float(ordered[-1]) + 0.0
     if low <= 0.0 <= high:
@@ -192,20 +212,21 @@ def count_numbers(values: NDArray[np.float64], grid: FeatureGrid) -> FeatureProf
     shard += _OF_CELL[: len(rows)].repeat(rows)
     counts = np.bincount(shard, minlength=CELLS * SHARDS).reshape(CELLS, SHARDS)
     hours = _hours(ordered) if grid.kind == "date" else None
-    return FeatureProfile(counts, nulls, _sums(ordered, grid), low, high, hours=hours)
+    return FeatureProfile(counts, nulls, _sums(ordered, grid), low, high, hours=hours), values
 
 
 def _sums(values: NDArray[np.float64], grid: FeatureGrid) -> tuple[int, int]:
     """Sums of the steps away from the middle, and of their squares: whole numbers below 2**53, so exact in floats."""
-    away = values - grid.middle
-    away /= grid.spread
+    with np.errstate(over="ignore"):
+        away = values - grid.middle
+        away /= grid.spread
     np.clip(away, -_FAR, _FAR, out=away)
     away *= _FINE
     np.rint(away, out=away)
     first = int(away.sum())
     away *= _COARSE / _FINE
     np.rint(away, out=away)
-    return first, int(away.dot(away))
+    return first, int(np.einsum("i,i->", away, away))  # not dot(): OpenBLAS would wake its threads
 
 
 def _hours(moments: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipeline.profile.columns import Source, is_date, is_number, one_array, pieces
+from pipeline.profile.columns import Source, coded, is_date, is_number, numbers, pieces
 from storage.records import Feature
 
 LOOKED_AT = 200_000  # rows that the kinds are inferred from
 MOST_LEVELS = 1_000  # text with more distinct values than this names things rather than sorts them
 _UNIQUE = 0.9  # share of distinct values above which a text column is an identifier
+_GLANCE = 1_000  # values that show whether a number varies
 _FEW = 2  # whole numbers with so few distinct values are categories
 
 
@@ -66,38 +66,51 @@ def _head(source: Source) -> pa.Table:
 
 
 def _feature(name: str, column: pa.ChunkedArray) -> Feature:
-    array = one_array(column)
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
-        return Feature(name, "ignored", f"values of type {array.type} cannot be compared")
-    if pa.types.is_floating(array.type):
-        array = pc.if_else(pc.is_finite(array), array, pa.scalar(None, array.type))
-    present = array.drop_null()
-    if not len(present):
-        return Feature(name, "ignored", "no value in the reference")
-    distinct = len(present.unique())
-    if distinct == 1:
-        return Feature(name, "ignored", f"always {present[0].as_py()} in the reference")
-    if is_date(array.type):
-        return Feature(name, "date")
-    if pa.types.is_boolean(array.type):
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return Feature(name, "ignored", f"values of type {kind} cannot be compared")
+    if is_number(kind) or is_date(kind):
+        return _number(name, column, kind)
+    codes, names = coded(column)
+    rows = np.bincount(codes[codes >= 0], minlength=len(names))
+    present, distinct = int(rows.sum()), len({names[at] for at in np.nonzero(rows)[0].tolist()})
+    if distinct < 2:
+        return _still(name, names[int(rows.argmax())] if present else None)
+    if pa.types.is_boolean(kind):
         return Feature(name, "categorical", "yes or no")
-    if is_number(array.type):
-        return _number(name, present, distinct)
-    if distinct > max(_UNIQUE * len(present), 50) or distinct > MOST_LEVELS:
-        share = f"{distinct:,} different values in {len(present):,} rows"
+    if distinct > max(_UNIQUE * present, 50) or distinct > MOST_LEVELS:
+        share = f"{distinct:,} different values in {present:,} rows"
         return Feature(name, "ignored", f"looks like an identifier or free text: {share}")
     return Feature(name, "categorical")
 
 
-def _number(name: str, present: pa.Array, distinct: int) -> Feature:
-    """Whole numbers may count, code or name things."""
-    if pa.types.is_integer(present.type):
-        values = present.cast(pa.int64(), safe=False).to_numpy()
+def _still(name: str, value: Any) -> Feature:
+    note = "no value in the reference" if value is None else f"always {value} in the reference"
+    return Feature(name, "ignored", note)
+
+
+def _number(name: str, column: pa.ChunkedArray, kind: pa.DataType) -> Feature:
+    """Numbers may count, code or name things; dates are dates unless they stand still."""
+    values = numbers(column)
+    values = values[~np.isnan(values)]
+    distinct = np.unique(values[:_GLANCE])
+    if len(distinct) <= _FEW:
+        distinct = np.unique(values)
+    if len(distinct) < 2:
+        return _still(name, _shown(distinct[0], kind) if len(distinct) else None)
+    if is_date(kind):
+        return Feature(name, "date")
+    if pa.types.is_integer(kind) and len(values) > 50:
         steps = np.diff(values)
-        if distinct == len(values) and len(values) > 50 and ((steps > 0).all() or (steps < 0).all()):
+        if (steps > 0).all() or (steps < 0).all():
             return Feature(name, "ignored", "looks like a row number: every value differs and they only grow or fall")
-    if distinct == _FEW:
+    if len(distinct) == _FEW:
         return Feature(name, "categorical", "two values")
     return Feature(name, "numeric")
+
+
+def _shown(value: float, kind: pa.DataType) -> str:
+    """A value that never changes, in words."""
+    if is_date(kind):
+        return str(pa.scalar(int(value), pa.timestamp("us")).as_py())
+    return f"{value:.15g}"
