@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.models.recipes import build
+from pipeline.models.threads import worth
 from storage.errors import Refused
 from storage.records import Feature, Schema
 
@@ -118,7 +119,7 @@ def fit(
     extra = {"model__sample_weight": weights} if weighted else {}
     labels = labels.astype(str) if schema.task == "classification" else labels
     try:
-        with warnings.catch_warnings():
+        with worth(table.num_rows), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pipeline.fit(frame(table, schema), labels, **extra)
     except (TypeError, ValueError, MemoryError, np.linalg.LinAlgError) as error:
@@ -155,7 +156,7 @@ def predict(model: Model, table: pa.Table) -> Predictions:
         empty = np.empty(0, dtype=object if model.classes else np.float64)
         return Predictions(empty, np.empty((0, len(schema.classes))) if model.classes else None)
     rows = frame(table, schema)
-    with warnings.catch_warnings():
+    with worth(len(rows)), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if not model.classes:
             values = np.asarray(model.pipeline.predict(rows), dtype=np.float64).reshape(len(rows))
