@@ -186,7 +186,7 @@ SAME: dict[str, bytes] = {
     "an ignored column": to_csv([[*row, "x"] for row in ROWS], [*NAMES, "note"]).encode(),
     "headers in capitals": to_csv(names=[name.upper() for name in NAMES]).encode(),
     "joined end to end": (to_csv(ROWS[:20]) + to_csv(ROWS[20:])).encode(),
-    "lone returns": to_csv(end="\r").encode(),
+    "lone returns": to_csv(quoting=csv.QUOTE_ALL, end="\r").encode(),
     "a row counter": to_csv([[at, *row] for at, row in enumerate(ROWS)], ["", *NAMES]).encode(),
 }  # fmt: skip
 
