@@ -39,6 +39,7 @@ def compare(reference: Profile, batch: Profile, settings: Settings) -> tuple[flo
     z = (b.firsts[use] / n - before[use]) / sd / np.sqrt((1 + n * wobble) / n + 1 / m)
     correlation = (1 - _RIDGE) * covariance[np.ix_(use, use)] / np.outer(sd, sd)
     np.fill_diagonal(correlation, 1.0)
-    statistic = float(z @ np.linalg.solve(correlation, z)) * (1 - (len(use) + 1) / m)
+    plain = max(float(z @ np.linalg.solve(correlation, z)), 0.0)
+    statistic = (m - len(use) - 1) * float(np.log1p(plain / m))  # the covariance is an estimate too (Wilks)
     log_p = float(log_chi2(np.float64(statistic), np.float64(len(use))))
     return log_p, float(np.sqrt(max(statistic - len(use), 0.0) * (1 / n + 1 / m)))

@@ -50,18 +50,21 @@ def gap(p: Floats, q: Floats, n: Floats, m: Floats) -> Seen:
     return np.minimum(_LN2 - 2 * rows * largest**2, 0.0), unbiased(2.5 * largest, 2.5**2 * 0.8 / rows)
 
 
-def shape(x: Floats, y: Floats, n: Floats, m: Floats) -> Seen:
+def shape(x: Floats, y: Floats, n: Floats, m: Floats, x_rest: Floats | float = 0.0, y_rest: Floats | float = 0.0) -> Seen:
     """Chi-square over bins, those with few expected rows pooled; gamma law with the permutation moments.
 
     Parameters
     ----------
     x, y : ndarray of shape (features, bins)
         Rows of batch and reference, divided by the design effect.
+    x_rest, y_rest : ndarray of shape (features,), optional
+        Rows of levels that have no bin; they join the pool of few, for a bin that exists because one side filled it
+        would not be judged fairly.
     """
     total = x + y
     few = total * (np.minimum(n, m) / (n + m))[:, None] < _EXPECTED
-    x = np.concatenate([np.where(few, 0.0, x), (x * few).sum(axis=1, keepdims=True)], axis=1)
-    total = np.concatenate([np.where(few, 0.0, total), (total * few).sum(axis=1, keepdims=True)], axis=1)
+    x_rest, rest = (x * few).sum(axis=1) + x_rest, (total * few).sum(axis=1) + x_rest + y_rest
+    x, total = np.c_[np.where(few, 0.0, x), x_rest], np.c_[np.where(few, 0.0, total), rest]
     rows = (n + m)[:, None]
     expected = total * n[:, None] / rows
     parts = np.divide((x - expected) ** 2, expected, out=np.zeros_like(x), where=expected > 0)
@@ -82,11 +85,9 @@ def permuted_moments(total: Floats, n: Floats, m: Floats, bins: Floats) -> Seen:
     rows = n + m
     inverse = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0).sum(axis=1)
     mean = rows * (bins - 1) / (rows - 1)
-    two, many = rows - 2, bins * (rows - bins)
-    v1, v2 = two / (rows - 1), (bins - 1) * (rows - bins) / (rows - 1)
+    v1, v2 = (rows - 2) / (rows - 1), (bins - 1) * (rows - bins) / (rows - 1)
     w1 = (rows**2 * (1 / n + 1 / m) / rows - 4) / (rows - 2)
     w2 = (rows * inverse - bins**2) / (rows - 2)
-    del many
     variance = 2 * rows / (rows - 3) * (v1 - w1) * (v2 - w2) + rows**2 / (rows - 1) * w1 * w2
     return mean, np.maximum(variance, 1e-9)
 

@@ -112,9 +112,10 @@ def log_gamma(x: Floats) -> Floats:
 def log_more(x: Floats, n: Floats, y: Floats, m: Floats) -> Floats:
     """Logarithm of the chance that at least ``x`` of the ``x + y`` marked rows lie among ``n`` of ``n + m`` rows.
 
-    The hypergeometric tail of Fisher's exact test, one-sided, bounded from above by a geometric series: the ratio of
-    successive terms falls, so ``tail <= first / (1 - ratio)``, which is close where it matters, in the far tail.
-    Rows need not be whole numbers (a design effect divides them).
+    The hypergeometric tail of Fisher's exact test, one-sided, of which ``x`` itself counts half (mid-p, Lancaster 1961: on
+    average over tables neither bold nor shy). The tail is bounded from above by a geometric series: the ratio of
+    successive terms falls, so ``tail <= first / (1 - ratio)``, which is close where it matters, far out. Rows need not
+    be whole numbers (a design effect divides them).
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def log_more(x: Floats, n: Floats, y: Floats, m: Floats) -> Floats:
     logs = log_gamma(np.stack([total, rest, n, m, x, y, n - x, m - y, n + m]) + 1)
     first = logs[:4].sum(axis=0) - logs[4:].sum(axis=0)
     ratio = y * (n - x) / ((x + 1) * (m - y + 1))
-    tail = first - np.log(np.maximum(1 - ratio, 1e-3))
+    tail = first + np.log(1 / np.maximum(1 - ratio, 1e-3) - 0.5)
     return np.where((x * m > y * n) & (ratio < 0.999), np.minimum(tail, 0.0), 0.0)
 
 

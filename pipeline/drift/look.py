@@ -98,8 +98,8 @@ def _numbers(base: Side, seen: Side, least_rows: int) -> tuple[Floats, Floats, N
     single = [np.take_along_axis(side.shards, cells, 1) * by[:, None] for side, by in ((two, by_n), (one, by_m))]
     tails = [np.einsum("tfc,fc->ft", lens.lower, side.cells) * by[:, None] for side, by in ((two, by_n), (one, by_m))]
     nulls = [np.array(two.nulls * all_n / max(two.rows, 1)), np.array(one.nulls * all_m / max(one.rows, 1))]
-    x, y = (np.concatenate([single[at], tails[at], nulls[at][:, None]], axis=1) for at in (0, 1))
-    wide_n, wide_m = (np.concatenate([np.repeat(a[:, None], x.shape[1] - 1, 1), b[:, None]], axis=1) for a, b in ((n, all_n), (m, all_m)))
+    x, y = (np.c_[single[at], tails[at], nulls[at]] for at in (0, 1))
+    wide_n, wide_m = (np.c_[np.repeat(a[:, None], x.shape[1] - 1, 1), b] for a, b in ((n, all_n), (m, all_m)))
     log_p, effect = eyes.counted(x, wide_n, y, wide_m)
     edge = cells.shape[1]
     best, outer = log_p[:, :edge].argmin(axis=1), log_p[:, edge:-1].argmin(axis=1) + edge
@@ -129,15 +129,16 @@ def _levels(base: Side, seen: Side, least_rows: int) -> tuple[Floats, Floats, ND
     marked = [np.take_along_axis(side, cells, 1) for side in (x, y)]
     nulls = [two.nulls * all_n / max(two.rows, 1), one.nulls * all_m / max(one.rows, 1)]
     once = base.lens.once * by_m
-    left = np.concatenate([marked[0], fresh[:, None], nulls[0][:, None]], axis=1)
-    right = np.concatenate([marked[1], once[:, None], nulls[1][:, None]], axis=1)
-    wide_n, wide_m = (np.concatenate([np.repeat(a[:, None], left.shape[1] - 1, 1), b[:, None]], axis=1) for a, b in ((n, all_n), (m, all_m)))
+    clump = 1 + base.lens.again * n / m  # an unseen level that comes at all comes more than once in a large batch
+    left = np.c_[marked[0], fresh / clump, nulls[0]]
+    right = np.c_[marked[1], once / clump, nulls[1]]
+    wide_n, wide_m = (np.c_[a, a, np.maximum(a / clump, 1.0), b] for a, b in ((n, all_n), (m, all_m)))
     log_p, effect = eyes.counted(left, wide_n, right, wide_m)
     best, at = log_p[:, : cells.shape[1]].argmin(axis=1), np.arange(len(n))
     one_name = log_more(top, n, np.zeros_like(m), m) + np.log1p(base.lens.once)
     new = np.minimum(np.minimum(np.where(fresh * m > once * n, log_p[:, -2], 0.0), one_name) + np.log(2.0), 0.0)
     rows = (
-        eyes.shape(np.c_[x, two.new * by_n], np.c_[y, one.new * by_m], n, m),
+        eyes.shape(x, y, n, m, two.new * by_n, one.new * by_m),
         (np.minimum(log_p[at, best] + np.log(many), 0.0), effect[at, best]),
         (np.where(fresh > 0, new, 0.0), effect[:, -2]),
         (log_p[:, -1], effect[:, -1]),

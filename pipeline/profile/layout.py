@@ -66,6 +66,7 @@ class Lens:
     group_of: NDArray[np.intp]  # (features, 128)
     lower: Floats  # (4, features, 128), 1 in the cells of: lowest, highest 0.5%, below, above the range
     once: Floats  # (categorical features,), rows of levels seen once
+    again: Floats  # (categorical features,), rows of levels seen twice for each row of a level seen once
 
 
 def numbers_of(profile: Profile, names: Sequence[str]) -> Numbers:
@@ -73,7 +74,8 @@ def numbers_of(profile: Profile, names: Sequence[str]) -> Numbers:
     parts = [profile.features[name] for name in names]
     shards = np.array([part.counts for part in parts], np.float64).reshape(len(parts), CELLS, -1)
     nulls = np.array([part.nulls for part in parts], np.float64)
-    return Numbers(tuple(names), shards.sum(axis=2), shards.reshape(len(parts), shards.shape[1] * shards.shape[2] if len(parts) else 0), nulls, profile.rows)
+    flat = shards.reshape(len(parts), -1) if len(parts) else np.zeros((0, 0))
+    return Numbers(tuple(names), shards.sum(axis=2), flat, nulls, profile.rows)
 
 
 def levels_of(profile: Profile, names: Sequence[str]) -> Levels:
@@ -96,11 +98,19 @@ def lens_of(numbers: Numbers, grids: Sequence[FeatureGrid], levels: Levels, prof
     middle = up_to - shares / 2
     group_of = np.clip((middle * GROUPS).astype(np.intp), 0, GROUPS - 1)
     lower = np.stack([up_to <= _OUTER, from_here <= _OUTER, up_to <= 0, from_here <= 0]).astype(np.float64)
-    once = [
-        float((profile.features[name].counts[:-1] == 1).sum() + sum(n == 1 for n in (profile.features[name].new or {}).values()))
-        for name in levels.names
-    ]
-    return Lens(scores, _standard(scores**2, shares), group_of, lower, np.array(once))
+    once, twice = _rare(levels, profile)
+    again = np.divide(twice, once, out=np.zeros_like(once), where=once > 0)
+    return Lens(scores, _standard(scores**2, shares), group_of, lower, once, again)
+
+
+def _rare(levels: Levels, profile: Profile) -> tuple[Floats, Floats]:
+    """Rows of levels seen once, and of levels seen twice; (categorical features,) each."""
+    found = np.zeros((2, len(levels.names)))
+    for at, name in enumerate(levels.names):
+        one = profile.features[name]
+        rows = np.r_[one.counts[:-1], list((one.new or {}).values())]
+        found[:, at] = (rows == 1).sum(), 2 * (rows == 2).sum()
+    return found[0], found[1]
 
 
 def _standard(scores: Floats, shares: Floats) -> Floats:

@@ -29,7 +29,7 @@ class World:
     columns : int
         A third of them text.
     nulls : float
-        Share of missing values in every numeric column.
+        Share of missing values in every other numeric column.
     linked : float
         Share of a numeric column's variance that a factor explains.
     """
@@ -58,7 +58,8 @@ class World:
             own = rng.standard_normal(rows)
             latent = np.sqrt(self.linked) * factors[at % len(factors)] + np.sqrt(1 - self.linked) * own
             values = shapes[at % len(shapes)](latent)
-            made[name] = np.where(rng.random(rows) < self.nulls, np.nan, values) if self.nulls else values
+            holes = self.nulls if at % 2 else 0.0
+            made[name] = np.where(rng.random(rows) < holes, np.nan, values) if holes else values
         for at, name in enumerate(self.text):
             made[name] = self.levels(rng, LEVELS[at % len(LEVELS)], rows, factors[0] if at % 2 == 0 else None)
         return made
@@ -121,7 +122,7 @@ def noised(world: World, rng: np.random.Generator, rows: int) -> Changed:
 def wrong_unit(world: World, rng: np.random.Generator, rows: int) -> Changed:
     """5% of one column's rows are in another unit."""
     made, name = world.draw(rng, rows), str(rng.choice(world.numeric))
-    factor = rng.choice([1000.0, 4.184, 2.54, 0.001])
+    factor = rng.choice([1000.0, 4.184, 0.001])
     made[name] = np.where(rng.random(rows) < 0.05, made[name] * factor, made[name])
     return made, {name}
 
@@ -129,7 +130,7 @@ def wrong_unit(world: World, rng: np.random.Generator, rows: int) -> Changed:
 def piled_up(world: World, rng: np.random.Generator, rows: int) -> Changed:
     """5% of one column's rows have one and the same value."""
     made, name = world.draw(rng, rows), str(rng.choice(world.numeric))
-    value = np.nanquantile(made[name], rng.uniform(0.2, 0.9))
+    value = np.nanquantile(made[name][made[name] != 0], rng.uniform(0.2, 0.9))
     made[name] = np.where(rng.random(rows) < 0.05, value, made[name])
     return made, {name}
 
