@@ -130,7 +130,7 @@ def _sentence(line: dict[str, Any]) -> str:
 
 def predict(options: argparse.Namespace) -> None:
     """Predictions of the champion for a file; adds no batch."""
-    from pipeline.service import reading
+    from pipeline.views import reading
 
     with reading(options.data_dir) as service:
         data = _bytes(options.file)
@@ -191,7 +191,7 @@ def backtest(options: argparse.Namespace) -> None:
 
 def status(options: argparse.Namespace) -> None:
     """Every monitor in a line."""
-    from pipeline.service import reading
+    from pipeline.views import reading
 
     with reading(options.data_dir) as service:
         for line in service.status(options.monitor):
@@ -206,7 +206,7 @@ def status(options: argparse.Namespace) -> None:
 
 def versions(options: argparse.Namespace) -> None:
     """The versions of a model."""
-    from pipeline.service import reading
+    from pipeline.views import reading
 
     with reading(options.data_dir) as service:
         for line in service.version_lines(service.the_monitor(options.monitor).name):
@@ -246,7 +246,7 @@ def settings(options: argparse.Namespace) -> None:
     """Show the settings, or change some."""
     if options.set:
         return _order(options, "settings", assignments=dict(_pair(text) for text in options.set), note=options.note)
-    from pipeline.service import reading
+    from pipeline.views import reading
 
     with reading(options.data_dir) as service:
         _print(service.settings(service.the_monitor(options.monitor).id).model_dump(mode="json"))
@@ -261,7 +261,7 @@ def _order(options: argparse.Namespace, verb: str, **arguments: Any) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """Everything known of a monitor as JSON lines."""
-    from pipeline.service import reading
+    from pipeline.views import reading
 
     with reading(options.data_dir) as service:
         for line in service.export(service.the_monitor(options.monitor).name):

@@ -48,7 +48,7 @@ def test_founding(service):
     }
     assert (monitor.schema.task, monitor.schema.classes) == ("classification", ("no", "yes"))
     (version,) = history.versions(service.db, monitor.id)
-    assert version.metrics["accuracy"].value > 0.8
+    assert version.metrics["accuracy"].value > 0.75
     assert set(version.importance) == {"age", "income", "city"}
     assert max(version.importance, key=version.importance.get) == "income"
     with pytest.raises(Conflict, match="already there"):
