@@ -485,6 +485,12 @@ def test_a_scan_keeps_known_kinds_and_refuses_while_it_reads(tmp_path):
     path.write_text(PLAIN + "too,short\n")
     with pytest.raises(Refused, match="expected 7 cells"):
         list(read.scan(path, small=0))
+    path.write_text(PLAIN + 'a,2024-03-01,30,1.5,Oslo,2024-01-31,"yes\n')
+    with pytest.raises(Refused, match="never closed"):
+        list(read.scan(path, small=0))
+    path.write_bytes(gzip.compress(PLAIN.encode())[:-30])
+    with pytest.raises(Refused, match="gzip"):
+        list(read.scan(path, small=0))
     path.write_text(PLAIN.replace(",yes\n", ",maybe\n"))
     with pytest.raises(Refused, match="'no' is not a number"):
         list(read.scan(path, {"bought": "numeric"}, small=0))

@@ -29,7 +29,7 @@ def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
         file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
         flat, nested = _flat(file.schema_arrow)
         table = file.read(columns=flat, use_threads=True)
-        _check_texts(table, name, settings)
+        check_texts(table, name, settings)
         table.validate(full=True)
         table = _decoded(table)
     except (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError) as error:
@@ -53,12 +53,15 @@ def plain(kind: pa.DataType) -> bool:
                 or pa.types.is_fixed_size_binary(kind))  # fmt: skip
 
 
-def _check_texts(table: pa.Table, name: str, settings: ReadSettings) -> None:
-    for column in table.column_names:
+def check_texts(table: pa.Table | pa.RecordBatch, name: str, settings: ReadSettings) -> None:
+    """Refuse text that is stored once and repeated so often that it would unpack beyond the limit of a file."""
+    for column in table.schema.names:
         total = 0
-        for chunk in table.column(column).chunks:
+        cells = table.column(column)
+        for chunk in cells.chunks if isinstance(cells, pa.ChunkedArray) else [cells]:
             if pa.types.is_dictionary(chunk.type):
-                total += pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+                sizes = pc.binary_length(chunk.dictionary).take(chunk.indices)
+                total += pc.sum(sizes.cast(pa.int64())).as_py() or 0
         if total > settings.max_bytes:
             raise Refused(f"The text unpacks to {total:,} bytes; {settings.max_bytes:,} are allowed.", file=name,
                           column=column, remedy="Split the file, or raise read.max_bytes.")  # fmt: skip

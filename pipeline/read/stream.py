@@ -6,6 +6,7 @@ which is quicker and names lines in messages.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from storage.settings import ReadSettings
 SMALL = 32_000_000  # bytes of a file that is read at once
 _PIECE = 65_536  # rows
 _BLOCK = 1 << 22  # bytes of text parsed at once
+_RAGGED = re.compile(r"Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
 _ARROW = {"whole": pa.int64(), "number": pa.float64(), "numeric": pa.float64(), "date": pa.timestamp("us")}
 
 
@@ -81,6 +83,7 @@ class _Source:
     def pieces(self, names: list[str]) -> Iterator[Raw]:
         """Pieces with the columns ``names``, cleaned."""
         for batch in self.open(names):
+            columnar.check_texts(batch, self.raw.name, self.raw.settings)
             columns = tuple(
                 pa.chunked_array([tables.clean(batch.column(name), self.raw.settings)]) for name in names
             )
@@ -195,6 +198,8 @@ def _parquet(path: Path, settings: ReadSettings) -> _Source:
 def _delimited(path: Path, settings: ReadSettings, head: bytes) -> _Source | None:
     """A large CSV file in UTF-8 as a source; None for other text, which is read at once."""
     packed = head.startswith(GZIP)
+    if not _quotes_pair(path, packed):
+        return None  # read at once, the line is found
     with pa.input_stream(str(path), compression="gzip" if packed else None) as file:
         head = file.read(1 << 20)
     start = 3 if head.startswith(b"\xef\xbb\xbf") else 0
@@ -206,7 +211,7 @@ def _delimited(path: Path, settings: ReadSettings, head: bytes) -> _Source | Non
 
     def batches() -> Iterator[pa.RecordBatch]:
         with pa.input_stream(str(path), compression="gzip" if packed else None) as file:
-            file.read(start + header.body)
+            file.read(start + header.body)  # these bytes were read before, so they are sound
             yield from _parsed(file, path, header, keys)
 
     first = next(batches(), None)
@@ -225,35 +230,42 @@ def _delimited(path: Path, settings: ReadSettings, head: bytes) -> _Source | Non
     return _Source(named, pieces)
 
 
+def _quotes_pair(path: Path, packed: bool) -> bool:
+    """Whether the number of quotes is even; PyArrow takes a quote that is never closed for the rest of the file."""
+    odd = 0
+    try:
+        with pa.input_stream(str(path), compression="gzip" if packed else None) as file:
+            while piece := file.read(_BLOCK):
+                odd ^= piece.count(b'"') & 1
+    except OSError as error:
+        raise Refused("The gzip file is damaged.", file=path.name, remedy="Pack and send it again.") from error
+    return not odd
+
+
 def _parsed(file: pa.NativeFile, path: Path, header: delimited.Header, keys: list[str]) -> Iterator[pa.RecordBatch]:
-    odd: list[arrow_csv.InvalidRow] = []
-
-    def remember(row: arrow_csv.InvalidRow) -> str:
-        if row.text.strip() and not row.text.lstrip().startswith("#"):
-            odd.append(row)
-        return "skip"
-
+    """Pieces of text columns. No handler of odd rows: PyArrow drops a row when its handler fails."""
     try:
         reader = arrow_csv.open_csv(
             file,
             read_options=arrow_csv.ReadOptions(column_names=keys, block_size=_BLOCK, use_threads=False),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=header.delimiter, newlines_in_values=True, invalid_row_handler=remember
-            ),
+            parse_options=arrow_csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(keys, pa.string()), strings_can_be_null=False, null_values=[]
             ),
         )
         for batch in reader:
-            if odd:
-                break
             if batch.num_rows:
                 yield batch
-    except pa.ArrowInvalid as error:
-        reason = shown(str(error).splitlines()[0])
-        raise Refused(f"The text cannot be read ({reason}).", file=path.name,
-                      remedy="Save it as UTF-8, and close all quotes.") from error  # fmt: skip
-    if odd:
-        raise Refused(f"expected {odd[0].expected_columns} cells as in the header, found {odd[0].actual_columns}: "
-                      f"{shown(odd[0].text)!r}.", file=path.name,
-                      remedy="Quote cells that hold the delimiter, and check this line.")  # fmt: skip
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _unreadable(str(error), path) from error
+
+
+def _unreadable(reason: str, path: Path) -> Refused:
+    """PyArrow's error in our words."""
+    ragged = _RAGGED.search(reason)
+    if ragged:
+        expected, found, row = ragged.groups()
+        return Refused(f"expected {expected} cells as in the header, found {found}: {shown(row)!r}.", file=path.name,
+                       remedy="Quote cells that hold the delimiter, and check this line.")  # fmt: skip
+    return Refused(f"The text cannot be read ({shown(reason)}).", file=path.name,
+                   remedy="Save it as UTF-8, close all quotes, and send it whole.")  # fmt: skip
