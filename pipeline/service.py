@@ -92,13 +92,7 @@ class Service(Views):
             For more bytes than the monitor's settings allow.
         """
         owner = self.the_monitor(monitor)
-        limit = self.settings(owner.id).read.max_bytes
-        if len(data) > limit:
-            raise Refused(
-                f"{len(data):,} bytes are more than the {limit:,} allowed.",
-                file=name,
-                remedy="Split the file, or raise read.max_bytes.",
-            )
+        self._check_size(owner, name, len(data))
         sha256 = self.desk.vault.put("spool", data)
         now = self.desk.now()
         batch = Batch(
@@ -117,21 +111,34 @@ class Service(Views):
         self._looks, arrivals = sources.look(self.inbox, self._looks)
         for arrival in arrivals:
             try:
-                claimed = sources.claim(arrival.path)
-            except FileNotFoundError:
-                continue  # taken away between the look and now
-            try:
-                self.receive(arrival.monitor, arrival.name, claimed.read_bytes(), "inbox", "schedule")
-            except (Missing, Refused) as error:
-                sources.release(claimed)
+                taken += self._take(arrival)
+            except (Missing, Refused, OSError) as error:
                 self._tell_once(f"inbox/{arrival.monitor}/{arrival.name}", str(error))
-            except BaseException:
-                sources.release(claimed)
-                raise
-            else:
-                sources.acknowledge(claimed)
-                taken += 1
         return taken
+
+    def _take(self, arrival: sources.Arrival) -> int:
+        """Receive one file of the inbox; it leaves its place only once its bytes are kept."""
+        self._check_size(self.the_monitor(arrival.monitor), arrival.name, arrival.size)
+        try:
+            claimed = sources.claim(arrival.path)
+        except FileNotFoundError:
+            return 0  # taken away between the look and now
+        try:
+            self.receive(arrival.monitor, arrival.name, claimed.read_bytes(), "inbox", "schedule")
+        except BaseException:
+            sources.release(claimed)
+            raise
+        sources.acknowledge(claimed)
+        return 1
+
+    def _check_size(self, owner: Monitor, name: str, size: int) -> None:
+        limit = self.settings(owner.id).read.max_bytes
+        if size > limit:
+            raise Refused(
+                f"{size:,} bytes are more than the {limit:,} allowed.",
+                file=name,
+                remedy="Split the file, or raise read.max_bytes.",
+            )
 
     def _tell_once(self, where: str, text: str) -> None:
         message = f"{where}: {text}"
