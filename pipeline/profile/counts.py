@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 
 import numpy as np
 import pyarrow as pa
@@ -26,12 +26,13 @@ from pipeline.profile.joint import Joint
 
 SHARDS = 8  # each cell is split by a hash of the value, so that one value that piles up stands out
 MOST_NEW = 200  # new levels kept by name
-CHUNK = 65_536  # rows counted at a time: fits the caches
+CHUNK = 32_768  # rows counted at a time: fits the caches
 _WORKERS = 2  # sorting and counting let go of Python's lock
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _TOP = np.uint64(61)
 _FINE, _COARSE = 2.0**16, 2.0**9  # steps of the exact sums a spread
 _FAR = 512.0  # spreads: values further out count as this far in the moments
+_FIRST = np.zeros(1, np.intp)
 _OF_CELL = np.arange(CELLS, dtype=np.intp) * SHARDS
 _NUMBERS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.int64}
 
@@ -146,7 +147,7 @@ def profile(source: Source, grid: Grid) -> Profile:
     total, waiting = empty(grid), list(islice(chunks, 2))
     with one_thread():
         if len(waiting) < 2:
-            return merge([total, *(_count(chunk, grid) for chunk in waiting)])
+            return _count(waiting[0], grid) if waiting else total
         with ThreadPoolExecutor(_WORKERS) as pool:
             for counted in _in_turn(pool, chain(waiting, chunks), grid):
                 total = merge([total, counted])
@@ -154,11 +155,11 @@ def profile(source: Source, grid: Grid) -> Profile:
 
 
 def _in_turn(pool: ThreadPoolExecutor, chunks: Iterable[pa.Table | pa.RecordBatch], grid: Grid) -> Iterator[Profile]:
-    """Counted pieces, while the next ones are read and counted: at most four wait."""
+    """Counted pieces, while the next ones are read and counted: at most three wait."""
     running: deque[Future[Profile]] = deque()
     for chunk in chunks:
         running.append(pool.submit(_count, chunk, grid))
-        if len(running) > 2 * _WORKERS:
+        if len(running) > _WORKERS:
             yield running.popleft().result()
     while running:
         yield running.popleft().result()
@@ -204,8 +205,8 @@ def count_numbers(values: NDArray[np.float64], grid: FeatureGrid) -> tuple[Featu
     low, high = float(ordered[0]) + 0.0, float(ordered[-1]) + 0.0
     if low <= 0.0 <= high:
         ordered += 0.0  # -0.0 becomes 0.0, so that both fall into one shard
-    starts = ordered.searchsorted(grid.bounds)
-    rows = np.diff(starts, prepend=0, append=present)
+    ends = np.concatenate((_FIRST, ordered.searchsorted(grid.bounds), (present,)))
+    rows = ends[1:] - ends[:-1]
     shard = ordered.view(np.uint64) * _MIX
     shard >>= _TOP
     shard = shard.view(np.int64)
@@ -220,7 +221,8 @@ def _sums(values: NDArray[np.float64], grid: FeatureGrid) -> tuple[int, int]:
     with np.errstate(over="ignore"):
         away = values - grid.middle
         away /= grid.spread
-    np.clip(away, -_FAR, _FAR, out=away)
+    np.maximum(away, -_FAR, out=away)
+    np.minimum(away, _FAR, out=away)
     away *= _FINE
     np.rint(away, out=away)
     first = int(away.sum())
@@ -238,7 +240,7 @@ def _hours(moments: NDArray[np.float64]) -> NDArray[np.int64]:
 def _count_levels(column: pa.ChunkedArray | pa.Array, grid: FeatureGrid) -> tuple[FeatureProfile, NDArray[np.int32]]:
     """The counts of a categorical feature, and the place of each row's level in the grid (-1: none)."""
     codes, names = coded(column)
-    places = np.array([*(grid.places.get(name, -1) for name in names), -1], np.int32)[codes]  # the last for code -1
+    places = np.array([*map(grid.places.get, names, repeat(-1)), -1], np.int32)[codes]  # the last for code -1
     rows = np.bincount(places + 1, minlength=grid.size + 1)
     new: dict[str, int] = {}
     nulls = int(rows[0])

@@ -1,7 +1,7 @@
 """How features hang together: sums of products of scores over rows, exact and mergeable.
 
-Each linked feature brings one score a row, a small whole number, so that sums are exact in 32-bit floats over a piece of
-rows and in any order of merging. A missing value scores 0.
+Each linked feature brings one score a row, a small whole number, so that sums are exact in 32-bit floats over a piece
+of rows and in any order of merging. A missing value scores 0.
 
 Pure: no I/O, no clock, no randomness.
 """
@@ -87,9 +87,11 @@ def score(column: NDArray, grid: FeatureGrid) -> NDArray[np.float32]:
         return np.append(np.rint(steps), 0.0).astype(np.float32)[column]
     steps = (column - grid.middle).astype(np.float32)
     steps *= np.float32(_STEPS / grid.spread)
-    np.nan_to_num(steps, copy=False, nan=0.0)
-    np.clip(steps, -_MOST, _MOST, out=steps)
-    return np.rint(steps, out=steps)
+    np.maximum(steps, -_MOST, out=steps)
+    np.minimum(steps, _MOST, out=steps)
+    np.rint(steps, out=steps)
+    steps[steps != steps] = 0.0
+    return steps
 
 
 def add(parts: Sequence[Joint]) -> Joint:

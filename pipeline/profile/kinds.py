@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline.profile.columns import Source, coded, is_date, is_number, numbers, pieces
 from storage.records import Feature
@@ -14,7 +15,7 @@ from storage.records import Feature
 LOOKED_AT = 200_000  # rows that the kinds are inferred from
 MOST_LEVELS = 1_000  # text with more distinct values than this names things rather than sorts them
 _UNIQUE = 0.9  # share of distinct values above which a text column is an identifier
-_GLANCE = 1_000  # values that show whether a number varies
+_GLANCE = 2_000  # rows that show whether a number varies
 _FEW = 2  # whole numbers with so few distinct values are categories
 
 
@@ -91,11 +92,13 @@ def _still(name: str, value: Any) -> Feature:
 
 def _number(name: str, column: pa.ChunkedArray, kind: pa.DataType) -> Feature:
     """Numbers may count, code or name things; dates are dates unless they stand still."""
+    distinct = _different(numbers(column.slice(0, _GLANCE)))
+    if len(distinct) > _FEW and not pa.types.is_integer(kind):
+        return Feature(name, "date" if is_date(kind) else "numeric")
     values = numbers(column)
     values = values[~np.isnan(values)]
-    distinct = np.unique(values[:_GLANCE])
     if len(distinct) <= _FEW:
-        distinct = np.unique(values)
+        distinct = _different(values)
     if len(distinct) < 2:
         return _still(name, _shown(distinct[0], kind) if len(distinct) else None)
     if is_date(kind):
@@ -107,6 +110,12 @@ def _number(name: str, column: pa.ChunkedArray, kind: pa.DataType) -> Feature:
     if len(distinct) == _FEW:
         return Feature(name, "categorical", "two values")
     return Feature(name, "numeric")
+
+
+def _different(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The different values, NaN left out."""
+    found = np.unique(values)
+    return found[~np.isnan(found)]
 
 
 def _shown(value: float, kind: pa.DataType) -> str:
