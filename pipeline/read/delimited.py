@@ -298,7 +298,7 @@ def _unreadable(error: csv.Error, name: str, line: int) -> Refused:
 
 def tidied(raw: Raw, header: Header) -> Raw:
     """Names cleaned, columns without name and content dropped, blank rows dropped; each said in a warning."""
-    names = tuple(clean_name(cell) for cell in raw.names)
+    names = clean_names(raw.names)
     if len(names) > 1 and all(_PLAIN_NUMBER.fullmatch(cell) for cell in names):
         raise Refused(
             f"numbers stand where column names are expected ({shown(', '.join(names))}).",
@@ -306,10 +306,14 @@ def tidied(raw: Raw, header: Header) -> Raw:
             row=header.line,
             remedy="Put a line with the names of the columns first.",
         )
-    if names[0].startswith("#") and len(names) > 1:
-        names = (names[0].lstrip("#").strip(), *names[1:])
     raw = replace(raw, names=names, delimiter=header.delimiter)
     return _without_blank_rows(_without_unnamed(raw, len(header.names), header.line))
+
+
+def clean_names(cells: Sequence[str]) -> tuple[str, ...]:
+    """Column names, without the mark of a comment before the first."""
+    names = tuple(clean_name(cell) for cell in cells)
+    return (names[0].lstrip("#").strip(), *names[1:]) if len(names) > 1 and names[0].startswith("#") else names
 
 
 def clean_name(cell: str) -> str:

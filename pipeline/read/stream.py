@@ -221,7 +221,7 @@ def _delimited(path: Path, settings: ReadSettings, head: bytes) -> _Source | Non
               None, header.warnings)  # fmt: skip
     named = delimited.tidied(raw, header)
     tables.check_header(named)
-    at = {delimited.clean_name(cell): key for cell, key in zip(header.names, keys, strict=True)}
+    at = dict(zip(delimited.clean_names(header.names), keys, strict=True))
 
     def pieces(names: list[str]) -> Iterator[pa.RecordBatch]:
         for batch in batches():
