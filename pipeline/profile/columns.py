@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,24 @@ from numpy.typing import NDArray
 
 Source = pa.Table | pa.RecordBatch | Iterable[pa.Table | pa.RecordBatch]
 Column = pa.Array | pa.ChunkedArray
+_CODES = {8: np.int8, 16: np.int16, 32: np.int32, 64: np.int64}
+
+
+def _scalar(value: float, kind: pa.DataType, plain: type) -> pa.Scalar:
+    """A scalar made of bytes: to convert a Python number, PyArrow imports pandas, which takes longer than a check."""
+    return pa.Array.from_buffers(kind, 1, [None, pa.py_buffer(np.full(1, value, plain))])[0]
+
+
+def _plain(array: pa.Array, plain: type) -> NDArray[Any]:
+    """An array without nulls as it lies in memory; ``to_numpy`` would import pandas as well."""
+    data = array.buffers()[1]
+    if data is None or not len(array):
+        return np.zeros(0, plain)
+    return np.frombuffer(data, plain, len(array), array.offset * np.dtype(plain).itemsize)
+
+
+_NAN = _scalar(np.nan, pa.float64(), np.float64)
+_MINUS = {width: _scalar(-1, pa.type_for_alias(f"int{width}"), plain) for width, plain in _CODES.items()}
 
 
 def pieces(source: Source) -> Iterator[pa.Table | pa.RecordBatch]:
@@ -68,8 +87,8 @@ def loose_numbers(column: Column) -> NDArray[np.float64]:
     if array.type != pa.float64():
         array = array.cast(pa.float64(), safe=False)
     if array.null_count:
-        array = array.fill_null(np.nan)
-    return array.to_numpy(zero_copy_only=False)
+        array = pc.fill_null(array, _NAN)
+    return _plain(array, np.float64)
 
 
 def _from_text(array: pa.Array) -> NDArray[np.float64]:
@@ -93,7 +112,8 @@ def coded(column: Column) -> tuple[NDArray[np.integer], list[str]]:
     indices = array.indices
     if not pa.types.is_signed_integer(indices.type):
         indices = indices.cast(pa.int64())
-    codes = (indices.fill_null(-1) if indices.null_count else indices).to_numpy(zero_copy_only=False)
+    codes = pc.fill_null(indices, _MINUS[indices.type.bit_width]) if indices.null_count else indices
+    codes = _plain(codes, _CODES[indices.type.bit_width])
     names = texts(array.dictionary).to_pylist()
     missing = [at for at, name in enumerate(names) if name is None]
     if missing:
