@@ -12,6 +12,7 @@ from storage.errors import Refused
 from storage.settings import ReadSettings
 
 MAGIC = b"PAR1"
+DAMAGE = (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError)  # what a damaged file makes PyArrow raise
 
 
 def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
@@ -32,7 +33,7 @@ def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
         check_texts(table, name, settings)
         table.validate(full=True)
         table = _decoded(table)
-    except (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError) as error:
+    except DAMAGE as error:
         raise Refused("The Parquet file is damaged.", file=name, remedy="Write and send it again.") from error
     warnings = tuple(f"Column {column!r} holds nested or binary values and is ignored." for column in nested)
     names = tuple(" ".join(column.split()) for column in table.column_names)

@@ -63,14 +63,10 @@ def lay_out(data: bytes, start: int, line: int, delimiter: str) -> Layout | None
         None if quotes or carriage returns stand where this quick count cannot judge them.
     """
     body = np.frombuffer(data, np.uint8)[start:]
-    quoted = b'"' in data
     if data.count(b"\r", start) != data.count(b"\r\n", start):
         return None
-    ends: list[NDArray[np.int64]] = []
-    breaks: list[NDArray[np.int64]] = []
-    commas: list[NDArray[np.int64]] = []
-    inside = False
-    carried = 0
+    ends, breaks, commas = [], [], []
+    quoted, inside, carried = b'"' in data, False, 0
     for at in range(0, len(body), _STRIDE):
         piece = body[at : at + _STRIDE]
         newline, comma = piece == _NEWLINE, piece == ord(delimiter)
@@ -83,14 +79,11 @@ def lay_out(data: bytes, start: int, line: int, delimiter: str) -> Layout | None
             newline &= ~within
             comma &= ~within
             inside = bool(within[-1])
-        found = np.flatnonzero(newline)
-        places = np.flatnonzero(comma)
+        found, places = np.flatnonzero(newline), np.flatnonzero(comma)
         commas.append(np.searchsorted(places, found) + carried)
         ends.append(found + at)
         carried += len(places)
-    if inside:
-        return None
-    return _assemble(body, ends, commas, breaks, carried, start, line)
+    return None if inside else _assemble(body, ends, commas, breaks, carried, start, line)
 
 
 def _regular(body: NDArray, at: int, quote: NDArray, within: NDArray, comma: int) -> bool:

@@ -175,7 +175,7 @@ def _parquet(path: Path, settings: ReadSettings) -> _Source:
     try:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except columnar.DAMAGE as error:
         raise Refused("The Parquet file is damaged.", file=path.name, remedy="Write and send it again.") from error
     if rows == 0:
         raise Refused("The file has no rows.", file=path.name, remedy="Send at least one row.")
@@ -188,8 +188,10 @@ def _parquet(path: Path, settings: ReadSettings) -> _Source:
     def pieces(names: list[str]) -> Iterator[pa.RecordBatch]:
         try:
             with pq.ParquetFile(path, read_dictionary=texts) as file:
-                yield from file.iter_batches(batch_size=_PIECE, columns=names, use_threads=True)
-        except (pa.ArrowException, OSError) as error:
+                for batch in file.iter_batches(batch_size=_PIECE, columns=names, use_threads=True):
+                    batch.validate(full=True)  # damaged text would be found only when it is shown
+                    yield batch
+        except columnar.DAMAGE as error:
             raise Refused("The Parquet file is damaged.", file=path.name, remedy="Write and send it again.") from error
 
     return _Source(raw, pieces, rows)
