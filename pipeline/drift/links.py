@@ -14,7 +14,7 @@ from pipeline.profile.joint import correlations
 from storage.settings import Settings
 
 Floats = NDArray[np.float64]
-_LEAST_ROWS = 50
+_LEAST_ROWS = 80  # below, the far tail of a correlation is not to be trusted
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def compare(reference: Profile, batch: Profile, settings: Settings) -> Pairs | N
     first, second = np.triu_indices(len(names), 1)
     r, s = before[first, second], correlations(covariance)[first, second]
     n, m = float(max(batch.rows, 4)), float(max(reference.rows, 4))
-    variance = np.array(reference.grid.bonds) * ((1 + 5 / n) / (n - 3) + 1 / (m - 3))
+    variance = np.array(reference.grid.bonds) * ((1 + 10 / n) / (n - 3) + 1 / (m - 3))
     gap = np.abs(np.arctanh(np.clip(s, -0.999, 0.999)) - np.arctanh(np.clip(r, -0.999, 0.999)))
     log_p = np.minimum(log_normal(gap / np.sqrt(variance)) + np.log(2.0), 0.0)
     open_ = np.array([settings.of(name).watch for name in names])

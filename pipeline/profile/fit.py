@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.profile import ties
+from pipeline.profile import ties, wobble
 from pipeline.profile.columns import Source, coded, numbers, pieces
 from pipeline.profile.grid import CELLS, FeatureGrid, Grid
 from storage.records import Feature
@@ -54,7 +54,7 @@ def fit_grid(source: Source, features: Sequence[Feature]) -> Grid:
         column = table.column(feature.name) if feature.name in table.column_names else pa.chunked_array([], pa.null())
         fit = _levels_of if feature.kind == "categorical" else _cells_of
         grids.append(fit(feature, column))
-    return Grid(*ties.tie(table, grids))
+    return Grid(*ties.tie(table, wobble.measured(table, grids)))
 
 
 # --- numbers and dates --------------------------------------------------------------------------------------------------
