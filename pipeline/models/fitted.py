@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +18,26 @@ from pipeline.models.recipes import build
 from pipeline.models.threads import worth
 from storage.errors import Refused
 from storage.records import Feature, Schema
+
+ONE_CORE = 100_000  # rows up to which one core is used: more do not make it faster, and they are shared
+
+
+@contextmanager
+def one_core(rows: int) -> Iterator[None]:
+    """Keep OpenMP and BLAS to one thread for few rows: their waiting for each other costs more than it brings."""
+    if rows > ONE_CORE:
+        yield
+        return
+    with _pools().limit(limits=1):
+        yield
+
+
+@functools.cache
+def _pools() -> Any:
+    import sklearn.ensemble  # noqa: F401  loads the libraries that are to be limited
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)

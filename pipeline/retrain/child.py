@@ -93,13 +93,10 @@ def _received(mine: Connection, child: Any) -> tuple[str, Any]:
 
 
 def _work(order: Order, out: Connection) -> None:
-    """In the child: nice, one thread, report, answer."""
-    from threadpoolctl import threadpool_limits
-
+    """In the child: nice, report, answer."""
     os.nice(10)
     try:
-        with threadpool_limits(1):
-            outcome = contest(order, lambda message: out.send(("progress", message)))
+        outcome = contest(order, lambda message: out.send(("progress", message)))
         out.send(("done", outcome))
     except ProductError as error:
         out.send(("error", Unhealthy(str(error))))

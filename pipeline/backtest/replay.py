@@ -1,4 +1,4 @@
-"""What would this policy have done? A recorded stream replayed in memory through the same decisions and contests.
+"""A recorded stream replayed in memory.
 
 Each batch is predicted by the champion of its moment before anything is learned from it (prequential). Labels come with
 their batch. Where a person would be asked, the recorded stream answers as a careful person would: a held challenger is
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline import models, performance, retrain
+from pipeline import drift, models, performance, retrain
 from pipeline.decide import Choice, Point, Situation, decide
 from pipeline.models import Model, Predictions
+from pipeline.profile import Profile, fit_grid, merge, profile
 from pipeline.retrain import Outcome, Rival
 from storage.errors import Refused
 from storage.records import DriftReport, LabelledRows, Metric, Schema
@@ -26,7 +27,7 @@ from storage.settings import Settings
 POLICIES = ("auto", "never", "always", "window", "every:K")
 REFERENCE = 0  # batch id of the first training table
 MOST_RETIRED = 5  # earlier champions that stay candidates
-Score = Callable[[pa.Table, tuple[int, ...]], DriftReport | None]
+Score = Callable[[int, pa.Table, tuple[int, ...]], DriftReport]
 
 
 @dataclass
@@ -100,7 +101,7 @@ def backtest(
     estimator : str
     seed : int
     score : callable, optional
-        (batch, ids the champion was trained on) -> DriftReport; None replays without looking at the inputs.
+        From ``scorer``; None replays without looking at the inputs.
 
     Yields
     ------
@@ -136,6 +137,37 @@ def backtest(
             "train_seconds": round(replay.train_seconds, 3),
         }
     }
+
+
+def scorer(reference: pa.Table, schema: Schema, settings: Settings) -> Score:
+    """How far batches are from what the champion was trained on.
+
+    Parameters
+    ----------
+    reference : pyarrow.Table
+        The first training rows; they fix the grid.
+    schema : Schema
+    settings : Settings
+
+    Returns
+    -------
+    callable
+        (batch id, its rows, batch ids of the champion) -> DriftReport. Every batch is profiled once.
+    """
+    grid = fit_grid(reference, schema.watched)
+    seen: dict[int, Profile] = {REFERENCE: profile(reference, grid)}
+    bases: dict[tuple[int, ...], Profile] = {}
+
+    def score(at: int, rows: pa.Table, trained_on: tuple[int, ...]) -> DriftReport:
+        if at not in seen:
+            seen[at] = profile(rows, grid)
+        known = tuple(i for i in trained_on if i in seen) or (REFERENCE,)
+        if known not in bases:
+            bases.clear()
+            bases[known] = merge([seen[i] for i in known])
+        return drift.score(bases[known], seen[at], settings)
+
+    return score
 
 
 def _pieces(table: pa.Table, train: int, batch: int) -> list[pa.Table]:
@@ -174,7 +206,7 @@ def _step(
     assert isinstance(live.model, Model)
     said = models.predict(live.model, rows)
     measured, estimated = _performance(replay, rows, said)
-    report = score(rows, live.trained_on) if score is not None else None
+    report = score(at, rows, live.trained_on) if score is not None else None
     metric = performance.primary(replay.schema, replay.settings.retrain.metric).name
     line: dict[str, Any] = {
         "batch": at,

@@ -1,0 +1,9 @@
+"""What would this policy have done? A recorded stream replayed in memory through the same decisions and contests.
+
+``replay`` is the replay itself, ``files`` reads a recorded file for it.
+"""
+
+from pipeline.backtest.files import backtest_file
+from pipeline.backtest.replay import POLICIES, backtest, scorer
+
+__all__ = ["POLICIES", "backtest", "backtest_file", "scorer"]
