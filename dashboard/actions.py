@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dash import ALL, Input, Output, State, callback, ctx, html, no_update, set_props
+from dash import ALL, Dash, Input, Output, State, ctx, html, no_update, set_props
 
 from dashboard import parts, service
 from storage import history
@@ -72,9 +72,15 @@ def _accept(serving: Service, monitor: str, batch: str, note: str) -> str:
     return f"Batch #{batch} was accepted as it is."
 
 
-def _discard(serving: Service, monitor: str, batch: str, note: str) -> str:
-    serving.discard(int(batch), note)
-    return f"Batch #{batch} stays in quarantine for good."
+def _discard(serving: Service, monitor: str, batches: str, note: str) -> str:
+    """One batch, or several with commas between them."""
+    for batch in batches.split(","):
+        serving.discard(int(batch), note)
+    return f"{_named(batches)} stay{'' if ',' in batches else 's'} in quarantine for good."
+
+
+def _named(batches: str) -> str:
+    return f"{batches.count(',') + 1} batches" if "," in batches else f"Batch #{batches}"
 
 
 VERBS: dict[str, Verb] = {
@@ -140,7 +146,7 @@ VERBS: dict[str, Verb] = {
         _accept,
     ),
     "discard": Verb(
-        lambda batch: f"Leave batch #{batch} for good?",
+        lambda batches: f"{_named(batches)}: leave for good?",
         "Leave it",
         lambda serving, monitor, batch: (
             "The batch stays in quarantine, its bytes are kept, and it asks for nobody any more."
@@ -155,17 +161,31 @@ def tell(text: str, tone: str = "ok") -> None:
     set_props("toasts", {"children": parts.toast(text, tone)})
 
 
-@callback(
-    Output("verb-dialog", "is_open"),
-    Output("asked-verb", "data"),
-    Output("verb-title", "children"),
-    Output("verb-text", "children"),
-    Output("verb-confirm", "children"),
-    Output("verb-note", "value"),
-    Output("verb-error", "children"),
-    Input({"type": "verb", "verb": ALL, "monitor": ALL, "argument": ALL}, "n_clicks"),
-    prevent_initial_call=True,
-)
+def register(app: Dash) -> None:
+    """Let an application ask and answer. (Not by decorators: two applications may live in one process.)"""
+    buttons = {"type": "verb", "verb": ALL, "monitor": ALL, "argument": ALL}
+    app.callback(
+        Output("verb-dialog", "is_open"),
+        Output("asked-verb", "data"),
+        Output("verb-title", "children"),
+        Output("verb-text", "children"),
+        Output("verb-confirm", "children"),
+        Output("verb-note", "value"),
+        Output("verb-error", "children"),
+        Input(buttons, "n_clicks"),
+        prevent_initial_call=True,
+    )(ask)
+    app.callback(
+        Output("verb-dialog", "is_open", allow_duplicate=True),
+        Output("verb-error", "children", allow_duplicate=True),
+        Input("verb-confirm", "n_clicks"),
+        Input("verb-cancel", "n_clicks"),
+        State("asked-verb", "data"),
+        State("verb-note", "value"),
+        prevent_initial_call=True,
+    )(answer)
+
+
 def ask(clicks: list[int]) -> Any:
     """Open the dialog for the button that was pressed."""
     asked = ctx.triggered_id
@@ -176,15 +196,6 @@ def ask(clicks: list[int]) -> Any:
     return True, dict(asked), verb.title(asked["argument"]), html.P(text), verb.confirm, "", ""
 
 
-@callback(
-    Output("verb-dialog", "is_open", allow_duplicate=True),
-    Output("verb-error", "children", allow_duplicate=True),
-    Input("verb-confirm", "n_clicks"),
-    Input("verb-cancel", "n_clicks"),
-    State("asked-verb", "data"),
-    State("verb-note", "value"),
-    prevent_initial_call=True,
-)
 def answer(confirmed: int, cancelled: int, asked: dict[str, str] | None, note: str | None) -> Any:
     """Do what was asked, or not."""
     if ctx.triggered_id == "verb-cancel" or not asked:

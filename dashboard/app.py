@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import flask
-from dash import ALL, ClientsideFunction, Dash, Input, Output, State
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, no_update
 
-from dashboard import access, actions, parts, theme
+from dashboard import access, actions, parts, say, theme
 from dashboard.api import api
 from dashboard.guard import error_code
 from storage import history
@@ -72,8 +73,20 @@ def create_app(service: Service) -> Dash:
     app.server.register_blueprint(api)
     _static(app.server)
     _client(app)
+    actions.register(app)
+    app.callback(
+        Output("rail-health", "children"), Input("change", "data"), State("url", "pathname"), prevent_initial_call=True
+    )(_health)
     access.guard(app.server, app.csp_hashes)
     return app
+
+
+def _health(_: int, path: str) -> Any:
+    """The state of the monitor in the rail, on whatever page it stands."""
+    monitors = history.monitors(flask.current_app.config["service"].db)
+    name = unquote(path.split("/")[2]) if path.startswith("/m/") else ""
+    shown = next((item for item in monitors if item.name == name or len(monitors) == 1), None)
+    return parts.badge(say.HEALTH[shown.health]) if shown else no_update
 
 
 def _number() -> int:

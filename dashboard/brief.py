@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from dash import Input, Output, State, callback, html
+from dash import html
 
 from dashboard import charts, look, parts, say, scope, service, theme
 from storage import history
@@ -57,40 +57,39 @@ def layout(monitor: Monitor) -> html.Div:
         demo_note(monitor),
         parts.live("summary-inbox", regions["inbox"]),
         html.Section(parts.live("summary-tiles", regions["tiles"]), className="panel", **{"aria-label": "Key figures"}),
-        html.Div(
-            [
-                parts.panel(
-                    f"Last {STRIP} batches",
-                    parts.live("summary-strip", regions["strip"], "stack-small"),
-                    sub="One cell a batch, oldest first. Choose one to see what moved.",
-                ),
-                parts.panel(
-                    "What carries the drift",
-                    parts.live("summary-features", regions["features"]),
-                    sub="Drift score of the newest batch; the tick is the alarm line at 1. "
-                    "Ordered by score times importance for the champion.",
-                ),
-            ],
-            className="grid-2 grid-even",
-        ),
-        html.Div(
-            [
-                parts.panel(
-                    label,
-                    PERFORMANCE_LEGEND,
-                    parts.chart("summary-performance", figure, label, still=True),
-                    tools=parts.link("All of performance", f"{scope.base(monitor)}/performance"),
-                ),
-                parts.panel(
-                    "What happened last",
-                    parts.live("summary-events", regions["events"]),
-                    tools=parts.link("All events", f"{scope.base(monitor)}/events"),
-                    flush=True,
-                ),
-            ],
-            className="grid-2",
-        ),
+        html.Div([_left(monitor, regions, figure, label), _right(monitor, regions)], className="grid-2"),
     )
+
+
+def _left(monitor: Monitor, regions: dict[str, Any], figure: Any, label: str) -> html.Div:
+    strip = parts.panel(
+        f"Last {STRIP} batches",
+        parts.live("summary-strip", regions["strip"], "stack-small"),
+        sub="One cell a batch, oldest first. Choose one to see what moved.",
+    )
+    performance = parts.panel(
+        label,
+        PERFORMANCE_LEGEND,
+        parts.chart("summary-performance", figure, label, still=True),
+        tools=parts.link("All of performance", f"{scope.base(monitor)}/performance"),
+    )
+    return html.Div([strip, performance], className="stack")
+
+
+def _right(monitor: Monitor, regions: dict[str, Any]) -> html.Div:
+    features = parts.panel(
+        "What carries the drift",
+        parts.live("summary-features", regions["features"]),
+        sub="Drift score of the newest batch; the tick is the alarm line at 1. "
+        "Ordered by score times importance for the champion.",
+    )
+    events = parts.panel(
+        "What happened last",
+        parts.live("summary-events", regions["events"]),
+        tools=parts.link("All events", f"{scope.base(monitor)}/events"),
+        flush=True,
+    )
+    return html.Div([features, events], className="stack")
 
 
 def _nothing(serving: Service, monitor: Monitor) -> list[Any]:
@@ -129,27 +128,6 @@ def read(serving: Service, monitor: Monitor) -> dict[str, Any] | None:
         "features": _features(serving, monitor, view),
         "events": ledger(_newest_events(db, monitor), monitor, compact=True),
     }
-
-
-@callback(
-    *[Output(f"summary-{name}", "children") for name in REGIONS],
-    Output(parts.graph_id("summary-performance"), "figure"),
-    Output("rail-health", "children"),
-    Input("change", "data"),
-    State("summary-asked", "data"),
-    prevent_initial_call=True,
-)
-def refresh(_: int, asked: dict[str, str]) -> Any:
-    """Newer data on the page as it stands."""
-    serving = service()
-    monitor = history.monitor(serving.db, asked["monitor"])
-    regions = read(serving, monitor) or {}
-    figure, _ = performance_chart(serving, monitor)
-    return (
-        *[regions.get(name) for name in REGIONS],
-        charts.refreshed(figure),
-        parts.badge(say.HEALTH[monitor.health]),
-    )
 
 
 def _newest_events(db: Any, monitor: Monitor, most: int = 8) -> list[Any]:
@@ -257,19 +235,24 @@ def cells(view: scope.Window, promoted: set[int]) -> list[parts.Cell]:
 
 def _strip(db: Any, view: scope.Window) -> list[Any]:
     promoted = {mark.position for mark in scope.marks(db, view) if mark.kind == "promote"}
-    drifted = sum(verdict == "drift" for verdict in view.verdict)
+    aside = sum(state == "quarantined" for state in view.state)
+    drifted = sum(v == "drift" and s != "quarantined" for v, s in zip(view.verdict, view.state, strict=True))
     legend = [
         html.Span([html.Span(className=f"strip-cell tone-{tone}"), word])
         for tone, word in (("ok", "stable"), ("bad", "drift"), ("few", "too few rows"), ("aside", "quarantined"))
     ]
+    span = f"{say.date(int(view.at[0]))} to {say.date(int(view.at[-1]))}"
     return [
-        parts.strip(cells(view, promoted), f"{drifted} of the last {len(view)} batches drift"),
+        parts.strip(cells(view, promoted), _share(drifted, aside, len(view))),
         html.Div([*legend, html.Span("◆ new champion")], className="strip-legend"),
-        html.P(
-            f"{drifted} of {say.count(len(view), 'batch', 'batches')} drift; {say.date(int(view.at[0]))} to {say.date(int(view.at[-1]))}.",
-            className="muted small",
-        ),
+        html.P(f"{_share(drifted, aside, len(view))}; {span}.", className="muted small"),
     ]
+
+
+def _share(drifted: int, aside: int, batches: int) -> str:
+    return f"{drifted} of {say.count(batches, 'batch', 'batches')} drift" + (
+        f", {aside} are quarantined" if aside else ""
+    )
 
 
 def _features(serving: Service, monitor: Monitor, view: scope.Window) -> html.Ul:
@@ -320,18 +303,34 @@ def inbox_panel(serving: Service, only: str | None = None) -> Any:
     waiting = [need for need in serving.needs_person() if only is None or need["monitor"] in (only, None)]
     if not waiting:
         return None
-    lines = [
-        html.Li(
-            [
-                html.Div(_need_text(need), className="inbox-text"),
-                html.Div(_need_buttons(need), className="cell-actions"),
-            ]
-        )
-        for need in waiting[:12]
-    ]
-    more = html.P(f"and {len(waiting) - 12} more", className="muted small") if len(waiting) > 12 else None
+    lines = [_need(need) for need in waiting]
     title = "One thing needs a person" if len(waiting) == 1 else f"{len(waiting)} things need a person"
-    return parts.panel(title, html.Ul(lines, className="inbox"), more, flush=True)
+    first = html.Ul(lines[:3], className="inbox")
+    rest = None
+    if len(lines) > 3:
+        rest = html.Details(
+            [html.Summary(f"{len(lines) - 3} more"), html.Ul(lines[3:60], className="inbox")], className="inbox-more"
+        )
+    return parts.panel(title, first, rest, tools=_all_at_once(waiting), flush=True)
+
+
+def _all_at_once(waiting: list[dict[str, Any]]) -> Any:
+    """One answer for many quarantined batches of one monitor."""
+    by_monitor: dict[str, list[str]] = {}
+    for need in waiting:
+        if need["kind"] == "quarantined":
+            by_monitor.setdefault(need["monitor"], []).append(str(need["batch_id"]))
+    many = [(monitor, batches) for monitor, batches in by_monitor.items() if len(batches) > 1]
+    return [
+        parts.action(f"Leave all {len(batches)} quarantined", "discard", monitor, ",".join(batches))
+        for monitor, batches in many[:1]
+    ]
+
+
+def _need(need: dict[str, Any]) -> html.Li:
+    return html.Li(
+        [html.Div(_need_text(need), className="inbox-text"), html.Div(_need_buttons(need), className="cell-actions")]
+    )
 
 
 def _need_text(need: dict[str, Any]) -> list[Any]:

@@ -6,7 +6,7 @@ Reads, never writes. Everything a chart of a time line needs comes from a ``Wind
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -140,7 +140,18 @@ def episode_spans(
         reach = view.span(episode.onset_batch, episode.end_batch)
         if reach and episode.kind in kinds:
             spans.append(Span(*reach, episode.summary, TONES[episode.kind], episode.end_batch is None))
-    return tuple(spans)
+    return tuple(_joined(spans))
+
+
+def _joined(spans: Sequence[Span]) -> list[Span]:
+    """Stretches of one tone that overlap, as one: shades must not pile up."""
+    out: list[Span] = []
+    for span in sorted(spans, key=lambda one: (one.tone, one.start)):
+        if out and out[-1].tone == span.tone and span.start <= out[-1].end + 1:
+            out[-1] = replace(out[-1], end=max(out[-1].end, span.end), open=out[-1].open or span.open)
+        else:
+            out.append(span)
+    return out
 
 
 def truth_spans(db: Database, view: Window) -> tuple[Span, ...]:

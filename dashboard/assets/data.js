@@ -33,7 +33,7 @@
     const counts = new Map();
     traces.forEach((trace) => {
       const column = columns.indexOf(trace.meta.column || trace.name);
-      const figures = trace.meta.share ? trace.customdata : trace[value];
+      const figures = trace.meta.share ? trace.customdata : trace.meta.value !== undefined ? Array.from(trace.customdata, (cell) => cell[trace.meta.value]) : trace[value];
       Array.from(trace[key] || []).forEach((raw, at) => {
         const seen = `${column}|${raw}`;
         counts.set(seen, (counts.get(seen) || 0) + 1);

@@ -12,7 +12,8 @@
       const [row, column] = point.pointNumber;
       return heat.meta.batches[column] ? { feature: heat.meta.features[row], batch: heat.meta.batches[column], at: Date.now() } : ns.no_update;
     }
-    return { feature: null, batch: point.customdata, at: Date.now() };
+    const batch = Array.isArray(point.customdata) || ArrayBuffer.isView(point.customdata) ? point.customdata[0] : point.customdata;
+    return typeof batch === "number" ? { feature: null, batch, at: Date.now() } : ns.no_update;
   };
 
   const parts = (plot) => {

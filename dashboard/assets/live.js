@@ -41,5 +41,6 @@
     return [paused, paused ? "Resume" : "Pause"];
   };
 
-  drift.go = (value) => value || ns.no_update;
+  // Also called when the picker appears with the monitor that is shown: that is no choice.
+  drift.go = (value) => (!value || `${location.pathname}/`.startsWith(`${value}/`) ? ns.no_update : value);
 })();

@@ -7,11 +7,22 @@ behind a chart leaves them out.
 
 from dashboard.charts.features import composition, distribution, fan, history
 from dashboard.charts.frame import Axis, Mark, Span, axis, refreshed
-from dashboard.charts.performance import MetricView, Series, calibration, confusion, metric_line, scatter_actual
+from dashboard.charts.performance import (
+    DENSE,
+    MEAN_OF,
+    MetricView,
+    Series,
+    calibration,
+    confusion,
+    metric_line,
+    scatter_actual,
+)
 from dashboard.charts.timeline import DriftView, drift_timeline, ordered
 from dashboard.charts.versions import dumbbell, reigns
 
 __all__ = [
+    "DENSE",
+    "MEAN_OF",
     "Axis",
     "DriftView",
     "Mark",

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from dashboard.charts.frame import SYMBOLS, Axis, blank, short
+from dashboard.charts.frame import SYMBOLS, Axis, alarm_line, blank, on_score_axis, score_axis, short
 from dashboard.theme import Palette, template
 from storage.records import Distribution
 
@@ -161,7 +161,7 @@ def history(
     figure.add_trace(
         go.Scatter(
             x=place.values,
-            y=score,
+            y=on_score_axis(score),
             mode="lines",
             line={"width": 1.2, "color": colours.rule},
             hoverinfo="skip",
@@ -175,14 +175,14 @@ def history(
             figure.add_trace(
                 go.Scatter(
                     x=place.values[here],
-                    y=score[here],
+                    y=on_score_axis(score[here]),
                     mode="markers",
                     cliponaxis=False,
                     name=word.replace("_", " ") or "not checked",
                     marker={"symbol": symbol, "size": 8 if word == "drift" else 5, "color": getattr(colours, tone)},
-                    customdata=batch[here],
-                    hovertemplate="%{x}, batch #%{customdata}<br>score %{y:.2f} (alarm at 1)<extra></extra>",
-                    meta={"column": "score"},
+                    customdata=np.column_stack([batch[here], score[here]]),
+                    hovertemplate="%{x}, batch #%{customdata[0]}<br>score %{customdata[1]:.2f} (alarm at 1)<extra></extra>",
+                    meta={"column": "score", "value": 1},
                 )
             )
     chosen = np.flatnonzero(batch == selected)
@@ -191,22 +191,17 @@ def history(
             go.Scatter(
                 cliponaxis=False,
                 x=place.values[chosen],
-                y=score[chosen],
+                y=on_score_axis(score[chosen]),
                 mode="markers",
                 marker={"symbol": "circle-open", "size": 16, "color": colours.ink, "line": {"width": 1.5}},
                 hoverinfo="skip",
                 meta={"scenery": True},
             )
         )
-    figure.update_layout(shapes=[_alarm(colours)])
-    figure.update_yaxes(title_text="score (alarm at 1)", rangemode="tozero", nticks=5, fixedrange=True)
+    figure.update_layout(shapes=[alarm_line(colours)])
+    figure.update_yaxes(**score_axis())
     figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None, **place.bounds)
     return figure
-
-
-def _alarm(colours: Palette) -> dict:
-    line = {"color": colours.drift, "width": 1.2, "dash": "dash"}
-    return {"type": "line", "xref": "x domain", "yref": "y", "x0": 0, "x1": 1, "y0": 1, "y1": 1, "line": line}
 
 
 def fan(

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from dashboard.theme import Palette, template
 
+FLOOR = 0.1  # scores below this are drawn at it: the axis is logarithmic
+SCORE_TICKS = (0.1, 0.3, 1, 3, 10, 30, 100)
 UNEVEN = 30.0  # a gap this many times the usual step makes a time axis unreadable
 
 
@@ -97,6 +99,29 @@ class Span:
     found: int | None = None  # where it was noticed
 
 
+def on_score_axis(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores as they are drawn: not below the floor."""
+    return np.where(np.isnan(score), np.nan, np.maximum(score, FLOOR))
+
+
+def score_axis() -> dict[str, Any]:
+    """A logarithmic axis for scores: a tenth of the alarm line and ten times it are both legible."""
+    words = [f"≤ {tick:g}" if tick == FLOOR else f"{tick:g}" for tick in SCORE_TICKS]
+    return {
+        "type": "log",
+        "tickvals": SCORE_TICKS,
+        "ticktext": words,
+        "title_text": "score, log scale",
+        "fixedrange": True,
+    }
+
+
+def alarm_line(colours: Palette) -> dict[str, Any]:
+    """The shape of the alarm line, across the first panel."""
+    line = {"color": colours.drift, "width": 1.2, "dash": "dash"}
+    return {"type": "line", "xref": "x domain", "yref": "y", "x0": 0, "x1": 1, "y0": 1, "y1": 1, "line": line}
+
+
 @dataclass(frozen=True)
 class MarkStyle:
     """Sign and colour of a mark, the same on every chart."""
@@ -149,13 +174,15 @@ def refreshed(figure: go.Figure) -> Patch:
 
 
 def mark_traces(marks: Sequence[Mark], place: Axis, colours: Palette, height: float = 0.5) -> list[go.Scatter]:
-    """One trace a kind of mark, on a lane of its own; marks of a kind at one batch are told together."""
+    """One trace a kind of mark, on a lane of its own; marks of a kind that would touch are told together."""
     traces = []
+    near = max(1, len(place.values) // 60)
     for kind, style in MARKS.items():
         here: dict[int, list[str]] = {}
-        for mark in marks:
-            if mark.kind == kind:
-                here.setdefault(mark.position, []).append(mark.text)
+        for mark in sorted((mark for mark in marks if mark.kind == kind), key=lambda mark: mark.position):
+            last = next(reversed(here), None)
+            home = last if last is not None and mark.position - last < near * len(here[last]) + near else mark.position
+            here.setdefault(home, []).append(mark.text)
         if here:
             traces.append(
                 go.Scatter(
@@ -169,12 +196,18 @@ def mark_traces(marks: Sequence[Mark], place: Axis, colours: Palette, height: fl
                         "color": getattr(colours, style.tone),
                         "line": {"width": 1.4, "color": getattr(colours, style.tone)},
                     },
-                    text=["<br>".join(wrap(text) for text in texts[:4]) for texts in here.values()],
+                    text=[_together(texts) for texts in here.values()],
                     hovertemplate="%{text}<extra>" + style.label + "</extra>",
                     meta={"scenery": False, "column": style.label},
                 )
             )
     return traces
+
+
+def _together(texts: Sequence[str]) -> str:
+    """What happened at one place: the first three in full, the rest counted."""
+    more = [f"and {len(texts) - 3} more"] if len(texts) > 3 else []
+    return "<br>".join([wrap(text) for text in texts[:3]] + more)
 
 
 def wrap(text: str, width: int = 64) -> str:

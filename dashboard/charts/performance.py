@@ -16,6 +16,9 @@ from plotly.subplots import make_subplots
 from dashboard.charts.frame import Axis, Mark, Span, blank, mark_traces, plain, short
 from dashboard.theme import Palette, template
 
+DENSE = 90  # batches, above which a running mean is drawn
+MEAN_OF = 7
+
 
 @dataclass(frozen=True)
 class Series:
@@ -86,16 +89,38 @@ def metric_line(view: MetricView, colours: Palette, compact: bool = False) -> go
     return figure
 
 
+def smoothed(series: Series, over: int) -> Series:
+    """The running mean over so many known batches, its interval narrowed by as many.
+
+    Notes
+    -----
+    The half width of the mean of k independent figures is ``sqrt(mean of squared half widths / k)``.
+    """
+    known = np.flatnonzero(np.isfinite(series.value))
+    cells = np.full((3, len(series.value)), np.nan)
+    half = (series.high - series.low) / 2
+    for at, position in enumerate(known):
+        window = known[max(0, at - over + 1) : at + 1]
+        mean, reach = series.value[window].mean(), np.sqrt(np.mean(half[window] ** 2) / len(window))
+        cells[:, position] = (mean, mean - reach, mean + reach)
+    return Series(*cells)
+
+
 def _metric_traces(view: MetricView, colours: Palette) -> list[go.Scatter]:
     form = ":.1%" if view.percent else ":.4~g"
     traces: list[go.Scatter] = []
-    for name, series, style, soft in (
+    dense = len(view.batch) > DENSE
+    if dense:
+        traces.append(_each(view, colours, form))
+    for name, given, style, soft in (
         ("estimated without labels", view.estimated, {"dash": "dot", "width": 1.6, "color": colours.second}, None),
         ("measured", view.measured, {"width": 1.8, "color": colours.ink}, colours.interval),
     ):
+        series = smoothed(given, MEAN_OF) if dense else given
         known = np.flatnonzero(np.isfinite(series.value))
         if not len(known):
             continue
+        told = f", mean of {MEAN_OF}" if dense else ""
         x = view.place.values[known]
         if soft and np.isfinite(series.low[known]).any():
             edge = {"x": x, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
@@ -110,13 +135,13 @@ def _metric_traces(view: MetricView, colours: Palette) -> list[go.Scatter]:
             go.Scatter(
                 x=x,
                 y=series.value[known],
-                mode="lines+markers" if name == "measured" else "lines",
+                mode="lines+markers" if name == "measured" and not dense else "lines",
                 name=name,
                 line=style,
                 marker={"size": 3.5},
                 customdata=view.batch[known],
                 hovertemplate=f"<b>%{{x}}</b>, batch #%{{customdata}}<br>{view.label} %{{y{form}}}"
-                f"<extra>{name}</extra>",
+                f"<extra>{name}{told}</extra>",
                 meta={"column": name},
             )
         )
@@ -134,6 +159,20 @@ def _metric_traces(view: MetricView, colours: Palette) -> list[go.Scatter]:
             )
         )
     return traces
+
+
+def _each(view: MetricView, colours: Palette, form: str) -> go.Scatter:
+    """Every batch as a faint dot beneath the running mean."""
+    known = np.flatnonzero(np.isfinite(view.measured.value))
+    return go.Scatter(
+        x=view.place.values[known],
+        y=view.measured.value[known],
+        mode="markers",
+        marker={"size": 3, "color": colours.rule, "opacity": 0.7},
+        customdata=view.batch[known],
+        hovertemplate=f"<b>%{{x}}</b>, batch #%{{customdata}}<br>{view.label} %{{y{form}}}<extra>one batch</extra>",
+        meta={"column": "each batch"},
+    )
 
 
 def _coverage(view: MetricView, colours: Palette) -> go.Bar:

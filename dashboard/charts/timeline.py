@@ -13,7 +13,20 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from dashboard.charts.frame import SYMBOLS, Axis, Mark, Span, mark_traces, plain, short, wrap
+from dashboard.charts.frame import (
+    FLOOR,
+    SYMBOLS,
+    Axis,
+    Mark,
+    Span,
+    alarm_line,
+    mark_traces,
+    on_score_axis,
+    plain,
+    score_axis,
+    short,
+    wrap,
+)
 from dashboard.theme import Palette, template
 
 TOP = 3.0  # the heatmap's colours end here: three times the alarm line
@@ -66,7 +79,7 @@ def drift_timeline(view: DriftView, colours: Palette, narrow: bool = False) -> g
     if view.place.timed:
         figure.update_xaxes(hoverformat="%-d %b %Y")
     figure.update_xaxes(title_text=view.place.title, row=3, col=1)
-    figure.update_yaxes(title_text="batch score", rangemode="tozero", nticks=5, fixedrange=True, row=1, col=1)
+    figure.update_yaxes(**score_axis(), row=1, col=1)
     figure.update_yaxes(visible=False, range=[-1.1 if view.truths else -0.2, 1.2], fixedrange=True, row=2, col=1)
     figure.update_yaxes(
         tickvals=list(range(len(view.features))),
@@ -88,13 +101,15 @@ def _score_traces(view: DriftView, colours: Palette) -> list[go.Scatter]:
         ends = [view.place.edge(0, -1), view.place.edge(len(view.batch) - 1, 1)]
         low, high = view.band
         traces += [
-            go.Scatter(x=ends, y=[low, low], line={"width": 0}, **scenery),
-            go.Scatter(x=ends, y=[high, high], line={"width": 0}, fill="tonexty", fillcolor=colours.band, **scenery),
+            go.Scatter(x=ends, y=[max(low, FLOOR)] * 2, line={"width": 0}, **scenery),
+            go.Scatter(
+                x=ends, y=[max(high, FLOOR)] * 2, line={"width": 0}, fill="tonexty", fillcolor=colours.band, **scenery
+            ),
         ]
     traces.append(
         go.Scatter(
             x=view.place.values,
-            y=view.score,
+            y=on_score_axis(view.score),
             mode="lines",
             line={"width": 1.2, "color": colours.rule},
             hoverinfo="skip",
@@ -114,7 +129,7 @@ def _score_signs(view: DriftView, colours: Palette) -> list[go.Scatter]:
             traces.append(
                 go.Scatter(
                     x=view.place.values[here],
-                    y=view.score[here],
+                    y=on_score_axis(view.score[here]),
                     mode="markers",
                     cliponaxis=False,
                     name=verdict.replace("_", " ") or "not checked",
@@ -124,11 +139,11 @@ def _score_signs(view: DriftView, colours: Palette) -> list[go.Scatter]:
                         "color": getattr(colours, tone),
                         "line": {"width": 1 if "open" in symbol else 0, "color": getattr(colours, tone)},
                     },
-                    customdata=view.batch[here],
+                    customdata=np.column_stack([view.batch[here], view.score[here]]),
                     text=[f"{plain(view.names[at])}, {view.rows[at]:,} rows" for at in here],
-                    hovertemplate="<b>%{x}</b>, batch #%{customdata}<br>%{text}<br>score %{y:.2f} (alarm at 1)"
+                    hovertemplate="<b>%{x}</b>, batch #%{customdata[0]}<br>%{text}<br>score %{customdata[1]:.2f} (alarm at 1)"
                     f"<extra>{verdict.replace('_', ' ')}</extra>",
-                    meta={"column": "batch score", "verdict": verdict},
+                    meta={"column": "batch score", "verdict": verdict, "value": 1},
                 )
             )
     return traces
@@ -218,18 +233,7 @@ def scale(colours: Palette) -> list[list]:
 
 def _shapes(view: DriftView, colours: Palette) -> list[dict]:
     """The alarm line, episodes as shaded spans with the onset drawn, all in one list (it is five times faster)."""
-    shapes = [
-        {
-            "type": "line",
-            "xref": "x domain",
-            "yref": "y",
-            "x0": 0,
-            "x1": 1,
-            "y0": 1,
-            "y1": 1,
-            "line": {"color": colours.drift, "width": 1.2, "dash": "dash"},
-        }
-    ]
+    shapes = [alarm_line(colours)]
     for span in view.spans:
         start, end = view.place.edge(span.start, -1), view.place.edge(span.end, 1)
         common = {"xref": "x", "yref": "y domain", "y0": 0, "y1": 1, "layer": "below"}

@@ -19,7 +19,7 @@ dash.register_page(
     __name__,
     path_template="/m/<monitor>/batches/<number>",
     title=lambda monitor="", number="": f"Batch #{unquote(number)} - {unquote(monitor)}",
-    order=2,
+    order=102,
 )
 
 

@@ -20,7 +20,7 @@ dash.register_page(
     __name__,
     path_template="/m/<monitor>/models/compare",
     title=lambda monitor="": f"Compare versions - {unquote(monitor)}",
-    order=3,
+    order=103,
 )
 
 
@@ -52,7 +52,7 @@ def layout(monitor: str = "", a: str = "", b: str = "", diff: str = "1", **_: An
         monitors,
         owner,
         "models",
-        parts.asked("compare", monitor=owner.name, diff=diff),
+        parts.asked("compare", monitor=owner.name, diff=diff, a=f"v{left.number}", b=f"v{right.number}"),
         _head(owner, left, right, found),
         parts.notice(complaint, "warn") if complaint else None,
         _choosers(versions, left, right),
@@ -388,7 +388,7 @@ def _features(features: Any) -> str:
 )
 def choose(a: str, b: str, asked: dict[str, str]) -> Any:
     """Another pair: its own address, so that it can be shared and gone back from."""
-    if not a or not b:
+    if not a or not b or (a, b) == (asked["a"], asked["b"]):
         return no_update
     if a == b:
         raise Refused("Choose two different versions.")

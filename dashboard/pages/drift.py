@@ -16,7 +16,7 @@ from storage.errors import Missing
 from storage.records import DriftReport, Episode, Monitor
 
 dash.register_page(
-    __name__, path_template="/m/<monitor>/drift", title=lambda monitor="": f"Drift - {unquote(monitor)}", order=4
+    __name__, path_template="/m/<monitor>/drift", title=lambda monitor="": f"Drift - {unquote(monitor)}", order=104
 )
 SORTS = (("matters", "What matters"), ("worst", "Worst"), ("name", "Name"))
 TRUTHS = {  # kind of episode -> kinds of known truth that explain it
@@ -132,7 +132,7 @@ def _head(owner: Monitor, view: scope.Window) -> Any:
     else:
         drifted = sum(verdict == "drift" for verdict in view.verdict)
         title = "Nothing drifts now" + (f"; {drifted} of {len(view)} batches did" if drifted else "")
-    return parts.heading(title, report.explanation, above=owner.name)
+    return parts.heading(title, f"Newest batch: {report.explanation}", above=owner.name)
 
 
 def _figure_title(view: scope.Window) -> str:

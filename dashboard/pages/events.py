@@ -15,7 +15,7 @@ from storage import history
 from storage.records import Monitor
 
 dash.register_page(
-    __name__, path_template="/m/<monitor>/events", title=lambda monitor="": f"Events - {unquote(monitor)}", order=8
+    __name__, path_template="/m/<monitor>/events", title=lambda monitor="": f"Events - {unquote(monitor)}", order=108
 )
 PAGE = 100
 USUAL, ALL_KINDS = "-", "all"  # arrivals say little, so the usual view leaves them out
@@ -44,6 +44,7 @@ def layout(monitor: str = "", type: str = "", level: str = "", text: str = "", b
         html.Div(
             [
                 parts.segments("Level", path, query, "level", LEVELS, level),
+                html.Label("Kind", htmlFor="events-type", className="visually-hidden"),
                 html.Div(
                     dbc.Select(
                         id="events-type",
@@ -57,6 +58,7 @@ def layout(monitor: str = "", type: str = "", level: str = "", text: str = "", b
                     ),
                     title="Kind of event",
                 ),
+                html.Label("Words in the message", htmlFor="events-text", className="visually-hidden"),
                 dbc.Input(
                     id="events-text",
                     value=text,

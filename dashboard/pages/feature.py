@@ -19,7 +19,7 @@ dash.register_page(
     __name__,
     path_template="/m/<monitor>/features/<name>",
     title=lambda monitor="", name="": f"{unquote(name)} - {unquote(monitor)}",
-    order=1,
+    order=101,
 )
 VERSUS = (("reference", "Reference"), ("previous", "Batch before"))
 

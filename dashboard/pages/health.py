@@ -14,7 +14,7 @@ from dashboard.api import silent
 from dashboard.guard import guarded
 from storage import history
 
-dash.register_page(__name__, path="/health", title="Health - Drift Detector", order=21)
+dash.register_page(__name__, path="/health", title="Health - Drift Detector", order=111)
 LIBRARIES = ("dash", "plotly", "scikit-learn", "pandas", "numpy", "pyarrow", "sqlite-utils", "APScheduler", "skops")
 
 

@@ -11,10 +11,10 @@ from dash import Input, Output, State, callback, html
 from dashboard import charts, look, parts, say, scope, service, theme
 from dashboard.guard import guarded
 from storage import history
-from storage.records import Monitor, Version
+from storage.records import Metric, Monitor, Version
 
 dash.register_page(
-    __name__, path_template="/m/<monitor>/models", title=lambda monitor="": f"Models - {unquote(monitor)}", order=6
+    __name__, path_template="/m/<monitor>/models", title=lambda monitor="": f"Models - {unquote(monitor)}", order=106
 )
 
 
@@ -170,18 +170,7 @@ def _contests(owner: Monitor) -> Any:
     primary = _primary(owner)
     blocks = []
     for decision in found:
-        rows = [
-            [
-                str(item.get("recipe", "–")),
-                f"{item['rows']:,}" if isinstance(item.get("rows"), int) else "–",
-                say.metric_value(primary, item["value"]) if isinstance(item.get("value"), (int, float)) else "–",
-                _gain(item, primary),
-                say.seconds(item["seconds"]) if isinstance(item.get("seconds"), (int, float)) else "–",
-                str(item.get("note") or ""),
-            ]
-            for item in decision.details["candidates"]
-            if isinstance(item, dict)
-        ]
+        rows = [_candidate(item, primary) for item in decision.details["candidates"] if isinstance(item, dict)]
         columns = [
             parts.Column("Candidate"),
             parts.Column("Rows", right=True),
@@ -211,15 +200,24 @@ def _contests(owner: Monitor) -> Any:
     )
 
 
-def _gain(item: dict[str, Any], metric: str) -> str:
-    """How much better than the champion on the same rows, with its interval."""
-    gain, low, high = item.get("gain"), item.get("low"), item.get("high")
-    if isinstance(gain, dict):
-        gain, low, high = gain.get("value"), gain.get("low"), gain.get("high")
-    if not isinstance(gain, (int, float)):
-        return "–"
-    known = isinstance(low, (int, float)) and isinstance(high, (int, float))
-    return f"{say.metric_change(metric, gain)}{f' ({say.change_interval(metric, low, high)})' if known else ''}"
+def _candidate(item: dict[str, Any], metric: str) -> list[Any]:
+    """One line of a contest: what it learned, what it reached on the same rows, its gain over the champion."""
+    value, low, high, gain, seconds = (item.get(key) for key in ("value", "low", "high", "gain", "seconds"))
+    reached: Any = "–"
+    if isinstance(value, (int, float)):
+        figure = Metric(value, *(float("nan") if one is None else float(one) for one in (low, high)), 0)
+        reached = [
+            say.metric_value(metric, value),
+            html.Div(say.metric_interval(metric, figure), className="muted small"),
+        ]
+    return [
+        str(item.get("recipe", "–")),
+        f"{item['rows']:,}" if isinstance(item.get("rows"), int) else "–",
+        reached,
+        say.metric_change(metric, gain) if isinstance(gain, (int, float)) else "–",
+        say.seconds(seconds) if isinstance(seconds, (int, float)) else "–",
+        str(item.get("note") or ""),
+    ]
 
 
 def _primary(owner: Monitor) -> str:

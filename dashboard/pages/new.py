@@ -14,7 +14,7 @@ from dashboard.guard import guarded
 from storage import history
 from storage.errors import ProductError, Refused
 
-dash.register_page(__name__, path="/new", title="New monitor - Drift Detector", order=22)
+dash.register_page(__name__, path="/new", title="New monitor - Drift Detector", order=112)
 NONE = "none"
 
 

@@ -13,7 +13,7 @@ from dashboard.guard import guarded
 from storage import history
 from storage.records import Monitor
 
-dash.register_page(__name__, path="/", title="Overview - Drift Detector", order=20)
+dash.register_page(__name__, path="/", title="Overview - Drift Detector", order=110)
 
 
 @guarded("overview")

@@ -18,7 +18,7 @@ dash.register_page(
     __name__,
     path_template="/m/<monitor>/performance",
     title=lambda monitor="": f"Performance - {unquote(monitor)}",
-    order=5,
+    order=105,
 )
 RECENT = 20  # batches behind the matrix and the tables
 
@@ -69,7 +69,7 @@ def layout(monitor: str = "", range: str = "", metric: str = "", **_: Any) -> ht
             label,
             brief.PERFORMANCE_LEGEND,
             parts.chart("performance", figure, label),
-            sub="Beneath: what happened, and the share of rows that have labels by now.",
+            sub=_how_to_read(view),
         ),
         html.Div(parts.live("performance-detail", _detail(owner, view, known), "stack")),
     )
@@ -79,6 +79,13 @@ def _figure(owner: Monitor, view: scope.Window, known: scope.Known, metric: str)
     shown = scope.metric_view(service().db, view, known, metric)
     figure = charts.metric_line(shown, theme.palette(look().dark))
     return figure, f"{shown.label}, {say.date(int(view.at[0]))} to {say.date(int(view.at[-1]))}"
+
+
+def _how_to_read(view: scope.Window) -> str:
+    beneath = "Beneath: what happened, and the share of rows that have labels by now."
+    if len(view) <= charts.DENSE:
+        return beneath
+    return f"Lines are means of {charts.MEAN_OF} batches, dots are single batches. {beneath}"
 
 
 def _mean(items: list[Any], metric: str) -> tuple[float, int]:
@@ -210,39 +217,35 @@ def _classes(recent: dict[str, Any], about: str) -> Any:
     return parts.panel("By class", parts.table(columns, rows, "Recall and precision by class"), sub=about, flush=True)
 
 
+def _noise(items: list[Any], metric: str) -> float:
+    """Half the width of the 95 % interval of the mean over these batches."""
+    found = [item.metrics[metric] for item in items if metric in item.metrics]
+    half = np.array([(one.high - one.low) / 2 for one in found])
+    return float(np.sqrt(np.mean(half**2) / len(half))) if len(half) else float("nan")
+
+
 def _versus(view: scope.Window, known: scope.Known) -> Any:
     items = _ordered(view, known.measured)
+    late, early = items[-RECENT:], items[-2 * RECENT : -RECENT]
     columns = [
-        parts.Column("Metric", wide=True),
-        parts.Column(f"Last {RECENT}", right=True),
-        parts.Column(f"{RECENT} before", right=True),
-        parts.Column("Change", right=True),
-    ]
+        parts.Column("Metric", wide=True), parts.Column(f"Last {len(late)}", right=True),
+        parts.Column(f"{len(early)} before", right=True), parts.Column("Change", right=True),
+    ]  # fmt: skip
     rows = []
     for name in known.names:
-        now, _ = _mean(items[-RECENT:], name)
-        before, _ = _mean(items[-2 * RECENT : -RECENT], name)
+        now, before = _mean(late, name)[0], _mean(early, name)[0]
         change = now - before
+        sure = abs(change) > np.hypot(_noise(late, name), _noise(early, name))
         better = (change > 0) == say.more_is_better(name)
-        tone = "" if not np.isfinite(change) or change == 0 else "good" if better else "worse"
-        words = (
-            "–"
-            if not np.isfinite(change)
-            else f"{say.metric_change(name, change)} {'better' if tone == 'good' else 'worse' if tone else ''}".strip()
+        tone = "" if not sure else "good" if better else "worse"
+        verdict = (
+            "" if not np.isfinite(change) else " ▲ better" if tone == "good" else " ▼ worse" if tone else " (noise)"
         )
-        rows.append(
-            [
-                say.metric_label(name),
-                say.metric_value(name, now),
-                say.metric_value(name, before),
-                html.Span(words, className=tone),
-            ]
-        )
+        words = html.Span(f"{say.metric_change(name, change)}{verdict}", className=tone or "muted")
+        rows.append([say.metric_label(name), say.metric_value(name, now), say.metric_value(name, before), words])
+    sub = "Means over labelled batches, weighted by rows. Noise: a change smaller than the intervals allow for."
     return parts.panel(
-        "Against the batches before",
-        parts.table(columns, rows, "Metrics now and before"),
-        sub="Means over labelled batches, weighted by rows.",
-        flush=True,
+        "Against the batches before", parts.table(columns, rows, "Metrics now and before"), sub=sub, flush=True
     )
 
 

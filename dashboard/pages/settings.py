@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from typing import Any
@@ -20,7 +21,10 @@ from storage.errors import ProductError, Refused
 from storage.records import Monitor
 
 dash.register_page(
-    __name__, path_template="/m/<monitor>/settings", title=lambda monitor="": f"Settings - {unquote(monitor)}", order=9
+    __name__,
+    path_template="/m/<monitor>/settings",
+    title=lambda monitor="": f"Settings - {unquote(monitor)}",
+    order=109,
 )
 SECTIONS = (
     ("drift", "When a batch drifts", settings.DriftSettings),
@@ -63,6 +67,7 @@ def layout(monitor: str = "", **_: Any) -> html.Div:
                 html.Div(id="settings-error", className="field-error", role="alert"),
                 html.Div(
                     [
+                        html.Label("Note for the ledger", htmlFor="settings-note", className="visually-hidden"),
                         dbc.Input(
                             id="settings-note", maxLength=500, autoComplete="off", placeholder="Note for the ledger"
                         ),
@@ -92,7 +97,7 @@ def _form(section: str, model: type[BaseModel], values: BaseModel) -> html.Div:
         value = getattr(values, name)
         changed = value != field.get_default()
         cells += [
-            html.Label(_label(name), htmlFor=f"setting-{key}", className="field-label"),
+            html.Label(_label(name), htmlFor=_dom_id(key), className="field-label"),
             _control(key, field.annotation, value),
             html.Div(
                 [
@@ -103,6 +108,11 @@ def _form(section: str, model: type[BaseModel], values: BaseModel) -> html.Div:
             ),
         ]
     return html.Div(cells, className="form-grid")
+
+
+def _dom_id(key: str) -> str:
+    """The id of a control as it stands in the page, for its label."""
+    return json.dumps({"key": key, "type": "setting"}, separators=(",", ":"), sort_keys=True)
 
 
 def _label(name: str) -> str:
@@ -157,7 +167,7 @@ def _feature_form(owner: Monitor) -> html.Div:
     ]
     for name, field in settings.FeatureSettings.model_fields.items():
         cells += [
-            html.Label(_label(name), className="field-label", htmlFor=f"setting-feature-{name}"),
+            html.Label(_label(name), className="field-label", htmlFor=_dom_id(f"feature:{name}")),
             _control(f"feature:{name}", field.annotation, field.get_default()),
             html.Div(field.description, className="field-help"),
         ]

@@ -19,7 +19,7 @@ from storage.errors import Missing, ProductError, Refused
 from storage.records import Monitor, Preview
 
 dash.register_page(
-    __name__, path_template="/m/<monitor>/upload", title=lambda monitor="": f"Upload - {unquote(monitor)}", order=7
+    __name__, path_template="/m/<monitor>/upload", title=lambda monitor="": f"Upload - {unquote(monitor)}", order=107
 )
 SAMPLES = {
     "normal.csv": "a quiet day",

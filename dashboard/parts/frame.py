@@ -126,7 +126,7 @@ def _rail(monitors: Sequence[Monitor], monitor: Monitor | None, section: str) ->
         items.append(
             html.Div(
                 [
-                    _picker(monitors, monitor),
+                    html.Div(_picker(monitors, monitor)),
                     html.Div(badge(HEALTH[monitor.health]), id="rail-health"),
                 ],
                 className="rail-monitor",
@@ -155,13 +155,13 @@ def _item(word: str, sign: str, href: str, current: bool, more: str = "") -> dcc
 def _picker(monitors: Sequence[Monitor], monitor: Monitor) -> Content:
     if len(monitors) <= 1:
         return html.Div(monitor.name, className="rail-name", title=monitor.name)
-    return dbc.Select(
+    select = dbc.Select(
         id="monitor-picker",
         options=[{"label": item.name, "value": f"/m/{quote(item.name, safe='')}"} for item in monitors],
         value=f"/m/{quote(monitor.name, safe='')}",
         size="sm",
-        **{"aria-label": "Monitor"},
     )
+    return [html.Label("Monitor", htmlFor="monitor-picker", className="visually-hidden"), select]
 
 
 def heading(title: Content, sub: Content = None, tools: Content = None, above: Content = None) -> html.Div:

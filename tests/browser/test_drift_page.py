@@ -1,0 +1,114 @@
+"""The heatmap: cells are the stored scores, a cell is an address, a zoom outlives a refresh."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from storage import history
+from tests.browser.conftest import BATCHES, ROWS, table
+from tests.browser.test_pages import SHOP, open_page
+
+pytestmark = pytest.mark.browser
+HEAT = "document.querySelector('.chart-heat .js-plotly-plot')"
+TRACE = f"{HEAT}._fullData.find(trace => trace.type === 'heatmap')"
+
+
+def cells(page) -> tuple[list[str], list[int], np.ndarray]:
+    found = page.evaluate(
+        f"(() => {{ const t = {TRACE}; return [t.meta.features, t.meta.batches, t.z.map(row => Array.from(row))]; }})()"
+    )
+    return found[0], found[1], np.array(found[2], dtype=float)
+
+
+def click_cell(page, feature: str, batch: int) -> None:
+    """Press the middle of a cell."""
+    x, y = page.evaluate(
+        f"""([feature, batch]) => {{
+            const plot = {HEAT}, trace = {TRACE};
+            const xaxis = plot._fullLayout[trace.xaxis.replace('x', 'xaxis')], yaxis = plot._fullLayout[trace.yaxis.replace('y', 'yaxis')];
+            const box = plot.getBoundingClientRect();
+            return [box.left + xaxis._offset + xaxis.d2p(trace.x[trace.meta.batches.indexOf(batch)]),
+                    box.top + yaxis._offset + yaxis.d2p(trace.meta.features.indexOf(feature))];
+        }}""",
+        [feature, batch],
+    )
+    page.mouse.move(x, y)
+    page.mouse.click(x, y)
+
+
+def test_the_cells_are_the_stored_scores(shared, visit):
+    page = visit()
+    open_page(page, f"{shared.url}{SHOP}/drift")
+    features, batches, drawn = cells(page)
+    stored = history.heatmap(shared.service.db, batches)
+    expected = np.array([stored.score[stored.features.index(name)] for name in features])
+    np.testing.assert_allclose(drawn, expected, atol=1e-5, rtol=1e-6)
+    drifted = np.array([stored.drift[stored.features.index(name)] for name in features])
+    assert drifted.any()
+    assert (drawn[drifted] >= 1).all()
+
+
+def test_a_cell_opens_beside_the_chart_and_is_an_address(shared, visit):
+    page = visit()
+    open_page(page, f"{shared.url}{SHOP}/drift")
+    _, batches, _ = cells(page)
+    click_cell(page, "daily kcal", batches[-1])
+    side = page.locator("#drift-side")
+    side.get_by_text("daily kcal").first.wait_for()
+    page.wait_for_url(f"**batch={batches[-1]}")
+    assert f"#{batches[-1]}" in side.inner_text()
+    click_cell(page, "city", batches[2])
+    page.wait_for_url(f"**batch={batches[2]}")
+    page.reload()
+    page.locator("#drift-side").get_by_text("city").first.wait_for()
+    page.go_back()
+    page.locator("#drift-side").get_by_text("daily kcal").first.wait_for()
+    assert f"batch={batches[-1]}" in page.url
+
+
+def test_a_cell_opens_without_a_mouse(shared, visit):
+    page = visit()
+    open_page(page, f"{shared.url}{SHOP}/drift")
+    features, batches, _ = cells(page)
+    page.locator(".chart-heat").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowLeft")
+    assert features[1] in page.locator("#heat-says").inner_text()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**batch={batches[-2]}")
+    page.locator("#drift-side h2").wait_for()
+
+
+def test_a_zoom_outlives_newer_batches(site, visit):
+    page = visit()
+    open_page(page, f"{site.url}{SHOP}/drift")
+    before = len(cells(page)[1])
+    box = page.evaluate(
+        f"(() => {{ const b = {HEAT}.getBoundingClientRect(), a = {HEAT}._fullLayout.xaxis; return [b.left + a._offset, a._length, b.top + 80]; }})()"
+    )
+    page.mouse.move(box[0] + 0.3 * box[1], box[2])
+    page.mouse.down()
+    page.mouse.move(box[0] + 0.7 * box[1], box[2], steps=8)
+    page.mouse.up()
+    ranges = f"JSON.stringify({HEAT}._fullLayout.xaxis.range)"
+    page.wait_for_function(f"{HEAT}._fullLayout.xaxis.autorange === false")
+    zoomed = page.evaluate(ranges)
+    site.service.ingest("shop", "newer.csv", table(6 + BATCHES, ROWS))
+    page.wait_for_function(f"count => {TRACE}.meta.batches.length === count", arg=before + 1)
+    assert page.evaluate(ranges) == zoomed
+    page.locator("#theme-switch").click()
+    page.wait_for_function(f"{HEAT}._fullLayout.font.color === '#E6EAF0'")
+    assert page.evaluate(ranges) == zoomed
+
+
+def test_a_paused_page_stays_as_it_is(site, visit):
+    page = visit()
+    open_page(page, f"{site.url}{SHOP}/drift")
+    page.locator("#pause").click()
+    page.get_by_text("Paused").wait_for()
+    before = cells(page)[1]
+    site.service.ingest("shop", "unseen.csv", table(7 + BATCHES, ROWS))
+    page.locator("#pause").click()
+    page.wait_for_function(f"count => {TRACE}.meta.batches.length === count", arg=len(before) + 1)
