@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import models, read
-from pipeline.backtest.replay import backtest, check_policy, scorer
+from pipeline.backtest.replay import backtest, check_policy
+from pipeline.backtest.score import scorer
 from pipeline.profile import infer
 from storage.errors import Refused
 from storage.records import Schema

@@ -8,26 +8,24 @@ confirmed when it also wins on the next batch, turned-round labels are accepted 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline import drift, models, performance, retrain
+from pipeline import models, performance, retrain
+from pipeline.backtest.score import REFERENCE, Score
 from pipeline.decide import Choice, Point, Situation, decide
 from pipeline.models import Model, Predictions
-from pipeline.profile import Profile, fit_grid, merge, profile
 from pipeline.retrain import Outcome, Rival
 from storage.errors import Refused
 from storage.records import DriftReport, LabelledRows, Metric, Schema
 from storage.settings import Settings
 
 POLICIES = ("auto", "never", "always", "window", "every:K")
-REFERENCE = 0  # batch id of the first training table
 MOST_RETIRED = 5  # earlier champions that stay candidates
-Score = Callable[[int, pa.Table, tuple[int, ...]], DriftReport]
 
 
 @dataclass
@@ -137,37 +135,6 @@ def backtest(
             "train_seconds": round(replay.train_seconds, 3),
         }
     }
-
-
-def scorer(reference: pa.Table, schema: Schema, settings: Settings) -> Score:
-    """How far batches are from what the champion was trained on.
-
-    Parameters
-    ----------
-    reference : pyarrow.Table
-        The first training rows; they fix the grid.
-    schema : Schema
-    settings : Settings
-
-    Returns
-    -------
-    callable
-        (batch id, its rows, batch ids of the champion) -> DriftReport. Every batch is profiled once.
-    """
-    grid = fit_grid(reference, schema.watched)
-    seen: dict[int, Profile] = {REFERENCE: profile(reference, grid)}
-    bases: dict[tuple[int, ...], Profile] = {}
-
-    def score(at: int, rows: pa.Table, trained_on: tuple[int, ...]) -> DriftReport:
-        if at not in seen:
-            seen[at] = profile(rows, grid)
-        known = tuple(i for i in trained_on if i in seen) or (REFERENCE,)
-        if known not in bases:
-            bases.clear()
-            bases[known] = merge([seen[i] for i in known])
-        return drift.score(bases[known], seen[at], settings)
-
-    return score
 
 
 def _pieces(table: pa.Table, train: int, batch: int) -> list[pa.Table]:

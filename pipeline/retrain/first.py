@@ -1,0 +1,147 @@
+"""The first version of a monitor: fitted on the whole reference, measured on rows that models had not seen. Pure."""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline import models, performance
+from pipeline.models import Model, Predictions
+from pipeline.retrain.contest import joined, ranked, shrunk
+from pipeline.retrain.field import known, split
+from pipeline.retrain.order import Outcome
+from storage.errors import Refused
+from storage.records import LabelledRows, Metric, Schema
+from storage.settings import Settings
+
+FOLDS = 4  # when the table is small
+SMALL = 5_000  # rows up to which the first training is cross-fitted
+
+
+def train_first(
+    reference: LabelledRows,
+    schema: Schema,
+    estimator: str,
+    settings: Settings,
+    seed: int = 0,
+    dump: bool = True,
+) -> Outcome:
+    """The first version of a monitor: fitted on the whole reference, measured on rows that were kept apart.
+
+    Parameters
+    ----------
+    reference : LabelledRows
+        The first training table, in time order where there is one.
+    schema, estimator, settings, seed
+    dump : bool
+        False leaves the model as an object.
+
+    Returns
+    -------
+    Outcome
+        ``promote``; ``metrics`` come from the trusted holdout, or for small tables from four-fold cross-fitting.
+
+    Raises
+    ------
+    Refused
+        If there is nothing to learn from.
+    """
+    began = time.perf_counter()
+    table = known(reference, schema)
+    labels = models.target(table, schema)
+    model = models.fit(estimator, table, schema, seed)
+    at, said, judge = _unseen(table, schema, estimator, settings, seed)
+    metrics, details = performance.measure(
+        labels[at], said.values, said.probabilities, schema, settings.retrain.metric)  # fmt: skip
+    losses = said.losses
+    if schema.task == "regression":
+        model = models.with_errors(model, table.take(at), np.abs(labels[at] - said.values), seed)
+        losses = models.predict(model, table.take(at)).losses
+    details["calibration"] = performance.calibrate(labels[at], said.values, said.probabilities, schema, losses)
+    details["holdout"] = _as_holdout(metrics.get(details["primary"]))
+    details["doubling"] = _first_doubling(table, labels, schema, estimator, settings, seed)
+    importance: dict[str, float] = {}
+    if dump:
+        importance = ranked(judge[0], table.take(judge[1]), labels[judge[1]], schema, settings, seed)
+    first = metrics.get(details["primary"])
+    told = f"First version, from {len(labels)} labelled rows"
+    shown = f"; {details['primary'].replace('_', ' ')} {first.value:.3f} on rows kept apart." if first else "."
+    return Outcome(
+        "promote",
+        told + shown,
+        recipe="all history",
+        artefact=models.dump(model, table) if dump else None,
+        model=None if dump else model,
+        trained_on=(reference.batch_id,),
+        rows=len(labels),
+        metrics=metrics,
+        judged_on=(reference.batch_id,),
+        importance=importance,
+        details=details,
+        environment=models.environment(),
+        fitted=2,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _as_holdout(level: Metric | None) -> dict[str, Any] | None:
+    """The level that later versions are held to on the trusted rows."""
+    return None if level is None else {"value": level.value, "low": level.low, "high": level.high, "rows": level.rows}
+
+
+def _unseen(
+    table: pa.Table, schema: Schema, estimator: str, settings: Settings, seed: int
+) -> tuple[NDArray[np.intp], Predictions, tuple[Model, NDArray[np.intp]]]:
+    """Rows with predictions of models that had not seen them; and one such model with its rows."""
+    n = table.num_rows
+    learn, keep = split(n, settings.retrain.holdout or 0.2)
+    if n > SMALL or n < 4 * FOLDS:
+        folds = [(learn, keep if len(keep) else np.arange(n))]
+    else:
+        turn = np.arange(n) % FOLDS
+        folds = [(np.flatnonzero(turn != k), np.flatnonzero(turn == k)) for k in range(FOLDS)]
+    at, said, judge = [], [], None
+    for inside, outside in folds:
+        try:
+            model = models.fit(estimator, table.take(inside), schema, seed)
+        except Refused:
+            continue
+        judge = (model, outside)
+        at.append(outside)
+        said.append(models.predict(model, table.take(outside)))
+    if judge is None:
+        raise Refused(f"There are too few labelled rows ({n}) to measure a model on rows it has not seen.")
+    p = None if said[0].probabilities is None else np.concatenate([s.probabilities for s in said])
+    return np.concatenate(at), Predictions(np.concatenate([s.values for s in said]), p), judge
+
+
+def _first_doubling(
+    table: pa.Table, labels: NDArray[Any], schema: Schema, estimator: str, settings: Settings, seed: int
+) -> float:
+    """As ``doubling``, for a first training: three quarters of the rows against half as many, over all folds."""
+    n = table.num_rows
+    if n < 200:
+        return 0.0
+    turn = np.arange(n) % FOLDS
+    folds = range(FOLDS if n <= SMALL else 1)
+    at, said = [], ([], [])
+    try:
+        for k in folds:
+            rows, keep = np.flatnonzero(turn != k), np.flatnonzero(turn == k)
+            at.append(keep)
+            for store, learn in zip(said, (rows[k % 2 :: 2], rows), strict=True):
+                store.append(models.predict(models.fit(estimator, table.take(learn), schema, seed), table.take(keep)))
+    except Refused:
+        return 0.0
+    half, whole = (functools.reduce(joined, parts) for parts in said)
+    asked = settings.retrain
+    against = performance.compare(
+        labels[np.concatenate(at)], (half.values, half.probabilities), (whole.values, whole.probabilities),
+        schema, asked.metric, asked.confidence,
+    )  # fmt: skip
+    return shrunk(against)
