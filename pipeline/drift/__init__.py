@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.drift.band import healthy_band
 from pipeline.drift.episodes import episodes
 from pipeline.drift.score import score
-from pipeline.drift.band import healthy_band
 
 __all__ = ["episodes", "healthy_band", "score"]

@@ -5,18 +5,25 @@ Pure: no I/O, no clock, no randomness.
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import numpy as np
 
 from pipeline.drift.laws import log_chi2
 from pipeline.profile import Profile
-from storage.settings import Settings
 
 _LEAST = 50  # rows of a batch
 _RIDGE = 0.02  # of the correlations: nearly equal columns do not count twice
 
 
-def compare(reference: Profile, batch: Profile, settings: Settings) -> tuple[float, float]:
+def compare(reference: Profile, batch: Profile, judged: Set[str]) -> tuple[float, float]:
     """Hotelling's T-squared of the mean scores of all linked features.
+
+    Parameters
+    ----------
+    reference, batch : Profile
+    judged : set of str
+        Features that may speak.
 
     Returns
     -------
@@ -29,8 +36,8 @@ def compare(reference: Profile, batch: Profile, settings: Settings) -> tuple[flo
     if a is None or b is None or n < _LEAST or m < 10 * len(a.firsts) + _LEAST:
         return 0.0, 0.0
     before, covariance = a.moments(reference.rows)
-    watched = np.array([settings.of(name).watch for name in reference.grid.linked], bool)
-    use = np.flatnonzero((np.diag(covariance) > 0.05) & watched)
+    asked = np.array([name in judged for name in reference.grid.linked], bool)
+    use = np.flatnonzero((np.diag(covariance) > 0.05) & asked)
     if len(use) < 2:
         return 0.0, 0.0
     sd = np.sqrt(np.diag(covariance)[use])

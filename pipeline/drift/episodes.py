@@ -85,12 +85,13 @@ def _drifting(history: Sequence[tuple[int, DriftReport]]) -> Iterator[_Day]:
             continue
         hit = report.drift
         before = total
-        if not broken:
+        brought = 0.0
+        if not broken and not hit:  # what is found by itself need not add up
             surprise = -np.log(min(max(report.p_value, 1e-300), 1.0))
-            total = max(total + min(surprise, _MOST, _OF_SCORE * report.score) - ALLOWANCE, 0.0)
-            total = min(total, ALARM + _MOST)
+            brought = min(surprise, _MOST, _OF_SCORE * report.score) - ALLOWANCE
+            total = min(max(total + brought, 0.0), ALARM + 1.0)
             since = (batch if since is None else since) if total > 0 else None
-        slow = total > ALARM and not hit
+        slow = total > ALARM and brought > 0
         onset = batch if since is None or (hit and before < _FOREGOING) else since
         told = next((one.explanation for one in report.features if one.name in names), "") if names else ""
         calm = not hit and not slow and report.p_value > _RESTLESS

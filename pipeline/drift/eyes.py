@@ -50,7 +50,9 @@ def gap(p: Floats, q: Floats, n: Floats, m: Floats) -> Seen:
     return np.minimum(_LN2 - 2 * rows * largest**2, 0.0), unbiased(2.5 * largest, 2.5**2 * 0.8 / rows)
 
 
-def shape(x: Floats, y: Floats, n: Floats, m: Floats, x_rest: Floats | float = 0.0, y_rest: Floats | float = 0.0) -> Seen:
+def shape(
+    x: Floats, y: Floats, n: Floats, m: Floats, x_rest: Floats | float = 0.0, y_rest: Floats | float = 0.0
+) -> Seen:
     """Chi-square over bins, those with few expected rows pooled; gamma law with the permutation moments.
 
     Pearson's statistic is right in the middle of its law but bold far out where one bin of few expected rows holds many;
@@ -96,7 +98,7 @@ def permuted_moments(total: Floats, n: Floats, m: Floats, bins: Floats) -> Seen:
 
     Haldane (1940); in the form of Lewis, Saunders and Westcott (1984).
     """
-    rows = n + m
+    rows = np.maximum(n + m, 4.0)
     inverse = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0).sum(axis=1)
     mean = rows * (bins - 1) / (rows - 1)
     v1, v2 = (rows - 2) / (rows - 1), (bins - 1) * (rows - bins) / (rows - 1)

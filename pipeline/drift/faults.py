@@ -81,9 +81,7 @@ def _more(x: float, n: float, y: float, m: float) -> float:
     return float(log_more(*(np.float64(one) for one in (x, n, y, m))))
 
 
-def _nulls(
-    name: str, base: FeatureProfile, seen: FeatureProfile, m: int, n: int, settings: Settings
-) -> Fault | None:
+def _nulls(name: str, base: FeatureProfile, seen: FeatureProfile, m: int, n: int, settings: Settings) -> Fault | None:
     """Many more missing values than the reference has."""
     before, now = base.nulls / m, seen.nulls / n
     if now - before < settings.faults.null_rise or _more(seen.nulls, n, base.nulls, m) > _SURE:
@@ -205,7 +203,9 @@ def _before(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile, setti
     share = float(seen.cells[: len(highs)][highs <= base.low].sum()) / seen.present
     if share < settings.faults.outside:
         return None
-    return Fault(grid.name, "out_of_range", share, f"{_percent(share)} of {grid.name} lie before the reference's first day.")
+    return Fault(
+        grid.name, "out_of_range", share, f"{_percent(share)} of {grid.name} lie before the reference's first day."
+    )
 
 
 def _percent(share: float) -> str:

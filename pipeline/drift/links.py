@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,6 @@ from pipeline.drift.eyes import unbiased
 from pipeline.drift.laws import log_normal
 from pipeline.profile import Profile
 from pipeline.profile.joint import correlations
-from storage.settings import Settings
 
 Floats = NDArray[np.float64]
 _LEAST_ROWS = 80  # below, the far tail of a correlation is not to be trusted
@@ -30,8 +30,11 @@ class Pairs:
     names: tuple[str, ...]
 
 
-def compare(reference: Profile, batch: Profile, settings: Settings) -> Pairs | None:
-    """Each pair's correlation of scores in both profiles, by Fisher's z; None where there is nothing to compare."""
+def compare(reference: Profile, batch: Profile, judged: Set[str]) -> Pairs | None:
+    """Each pair's correlation of scores in both profiles, by Fisher's z; None where there is nothing to compare.
+
+    Only pairs of ``judged`` features that vary in the batch can be surprising.
+    """
     names = reference.grid.linked
     if reference.joint is None or batch.joint is None or len(names) < 2:
         return None
@@ -43,7 +46,6 @@ def compare(reference: Profile, batch: Profile, settings: Settings) -> Pairs | N
     variance = np.array(reference.grid.bonds) * ((1 + 10 / n) / (n - 3) + 1 / (m - 3))
     gap = np.abs(np.arctanh(np.clip(s, -0.999, 0.999)) - np.arctanh(np.clip(r, -0.999, 0.999)))
     log_p = np.minimum(log_normal(gap / np.sqrt(variance)) + np.log(2.0), 0.0)
-    open_ = np.array([settings.of(name).watch for name in names])
-    varies = (np.diag(covariance) > 0.05) & open_
+    varies = (np.diag(covariance) > 0.05) & np.array([name in judged for name in names], bool)
     log_p = np.where((min(n, m) >= _LEAST_ROWS) & varies[first] & varies[second], log_p, 0.0)
     return Pairs(first, second, r, s, log_p, unbiased(np.abs(s - r), variance * (1 - r * r) ** 2), names)

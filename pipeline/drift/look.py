@@ -73,7 +73,9 @@ def look(base: Side, seen: Side, least_rows: int) -> Sight:
     return Sight(base.names, log_p, effect, tuple(eye for part in parts for eye in part[2]), cells)
 
 
-def _pooled(kind: str, log_p: Floats, effect: Floats, cells: NDArray[np.intp]) -> tuple[Floats, Floats, list[str], NDArray]:
+def _pooled(
+    kind: str, log_p: Floats, effect: Floats, cells: NDArray[np.intp]
+) -> tuple[Floats, Floats, list[str], NDArray]:
     """One p-value, effect and leading eye a feature, from (features, eyes)."""
     names, weights = list(_WEIGHTS[kind]), np.array(list(_WEIGHTS[kind].values()))
     log_p = np.maximum(log_p, 10 * LEAST)
@@ -174,7 +176,10 @@ def _dates(base: Side, seen: Side, least_rows: int) -> tuple[Floats, Floats, NDA
         rows = _effective(np.array([float(seen.profile.rows)]), np.array([float(base.profile.rows)]), wobble)
         few[at] = min(two.present, one.present) < least_rows
         nulls = eyes.counted(
-            two.nulls / max(seen.profile.rows, 1) * rows[0], rows[0], one.nulls / max(base.profile.rows, 1) * rows[1], rows[1]
+            two.nulls / max(seen.profile.rows, 1) * rows[0],
+            rows[0],
+            one.nulls / max(base.profile.rows, 1) * rows[1],
+            rows[1],
         )
         lines.append((*dates.look(one, two, base.profile.grid.by_name[name], n, m), nulls))
     rows_of = tuple(

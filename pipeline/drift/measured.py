@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.distances import DISTANCES
-from pipeline.drift.sides import Side
+from pipeline.drift.sides import Side, places
 from pipeline.profile.layout import grouped
 
 Floats = NDArray[np.float64]
@@ -27,9 +27,7 @@ def distances(base: Side, seen: Side) -> dict[str, dict[str, float]]:
     for name in base.dates:
         grid = base.profile.grid.by_name[name]
         both = [_shares(one.profile.features[name].cells[None].astype(np.float64)) for one in (base, seen)]
-        at = np.zeros(both[0].shape)
-        at[0, : len(grid.edges)], at[0, len(grid.edges) :] = grid.edges, max(grid.edges, default=0.0)
-        _fill(found, (name,), "date", both, both, at)
+        _fill(found, (name,), "date", both, both, places(grid)[None])
     return found
 
 
@@ -38,7 +36,12 @@ def _shares(counts: Floats) -> Floats:
 
 
 def _fill(
-    found: dict[str, dict[str, float]], names: Sequence[str], kind: str, fine: list[Floats], coarse: list[Floats], at: Floats
+    found: dict[str, dict[str, float]],
+    names: Sequence[str],
+    kind: str,
+    fine: list[Floats],
+    coarse: list[Floats],
+    at: Floats,
 ) -> None:
     """Measure all distances of one kind of feature; (features, bins) each."""
     empty = (fine[0].sum(axis=1) == 0) | (fine[1].sum(axis=1) == 0)

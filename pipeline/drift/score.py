@@ -51,8 +51,9 @@ def score(reference: Profile, batch: Profile, settings: Settings) -> DriftReport
     watched = np.array([settings.of(name).watch for name in sight.names], bool)
     calibrated = watched & np.array([rules[name] is None for name in sight.names], bool)
     least = np.array([_least_effect(name, settings) for name in sight.names])
-    pairs = links.compare(reference, batch, settings)
-    ruling = rule(sight, pairs, crowd.compare(reference, batch, settings), least, calibrated, settings)
+    judged = {name for name, asked in zip(sight.names, calibrated, strict=True) if asked}
+    pairs = links.compare(reference, batch, judged)
+    ruling = rule(sight, pairs, crowd.compare(reference, batch, judged), least, calibrated, settings)
     ruling = _with_rules(ruling, sight, rules, watched, known)
     features = [_feature(base, seen, sight, at, ruling, known, settings) for at in range(len(sight.names))]
     suspects = [name for name, p in zip(sight.names, sight.log_p, strict=True) if p < _SUSPECT]
@@ -80,7 +81,9 @@ def _least_effect(name: str, settings: Settings) -> float:
     return max(settings.drift.min_effect if own is None else own, 1e-9)
 
 
-def _with_rules(ruling: Ruling, sight: Sight, rules: dict, watched: Floats, known: dict[str, dict[str, float]]) -> Ruling:
+def _with_rules(
+    ruling: Ruling, sight: Sight, rules: dict, watched: Floats, known: dict[str, dict[str, float]]
+) -> Ruling:
     """The ruling with the features that are judged by a distance of the person's choice."""
     if not any(rules.values()):
         return replace(ruling, scores=np.where(watched, ruling.scores, 0.0))
@@ -96,7 +99,13 @@ def _with_rules(ruling: Ruling, sight: Sight, rules: dict, watched: Floats, know
 
 
 def _feature(
-    base: Side, seen: Side, sight: Sight, at: int, ruling: Ruling, known: dict[str, dict[str, float]], settings: Settings
+    base: Side,
+    seen: Side,
+    sight: Sight,
+    at: int,
+    ruling: Ruling,
+    known: dict[str, dict[str, float]],
+    settings: Settings,
 ) -> FeatureDrift:
     """One line of the report."""
     name = sight.names[at]
@@ -108,7 +117,9 @@ def _feature(
     if verdict == "stable" and min(one.present, two.present) < settings.drift.min_rows:
         verdict = "too_few_rows"
     if hit:
-        text = words.feature(base.profile, seen.profile, name, eye, int(sight.cells[at]), log_p + np.log(len(sight.names)))
+        text = words.feature(
+            base.profile, seen.profile, name, eye, int(sight.cells[at]), log_p + np.log(len(sight.names))
+        )
     elif link:
         value, eye, text = max(value, link.score), "links", words.link(name, link)
     else:

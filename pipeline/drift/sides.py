@@ -12,10 +12,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.profile import Profile
+from pipeline.profile import FeatureGrid, Profile
+from pipeline.profile.grid import CELLS
 from pipeline.profile.layout import Lens, Levels, Numbers, grouped, lens_of, levels_of, numbers_of
 
 Floats = NDArray[np.float64]
+_FAR = 1e30  # spreads: squares of positions stay finite
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,18 @@ class Side:
 
     @cached_property
     def positions(self) -> Floats:
-        """Where each cell of the numeric features lies: its middle, the ends at the outermost edges."""
-        lines = np.zeros(self.numbers.cells.shape)
-        for line, name in zip(lines, self.numeric, strict=True):
-            edges = self.profile.grid.by_name[name].bounds
-            if len(edges):
-                inner = np.r_[edges[0], (edges[:-1] + edges[1:]) / 2, edges[-1]]
-                line[: len(inner)], line[len(inner) :] = inner, inner[-1]
-        return lines
+        """Where each cell of the numeric features lies: its middle, the ends at the outermost edges; in spreads."""
+        return np.array([places(self.profile.grid.by_name[name]) for name in self.numeric])
+
+
+def places(grid: FeatureGrid) -> Floats:
+    """Positions of the cells of a numeric feature or date, in spreads from its median."""
+    found = np.zeros(CELLS)
+    if grid.edges:
+        edges = np.clip(grid.bounds / grid.spread - grid.middle / grid.spread, -_FAR, _FAR)
+        inner = np.r_[edges[0], (edges[:-1] + edges[1:]) / 2, edges[-1]]
+        found[: len(inner)], found[len(inner) :] = inner, inner[-1]
+    return found
 
 
 _KNOWN: deque[Side] = deque(maxlen=16)  # newest last

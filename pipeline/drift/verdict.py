@@ -38,7 +38,9 @@ class Ruling:
     crowd: bool  # only the crowd spoke
 
 
-def rule(sight: Sight, pairs: Pairs | None, crowd: tuple[float, float], least: Floats, watched: Floats, settings: Settings) -> Ruling:
+def rule(
+    sight: Sight, pairs: Pairs | None, crowd: tuple[float, float], least: Floats, watched: Floats, settings: Settings
+) -> Ruling:
     """The verdict by the calibrated score.
 
     Parameters
@@ -79,7 +81,9 @@ def rule(sight: Sight, pairs: Pairs | None, crowd: tuple[float, float], least: F
             naming = max(_step_up(named, _NAMED_IN_CROWD), float(named.min(initial=0.0)), line)
         hits = (named <= naming) & (named < 0) & big
         if naming < 0:
-            scores = np.where(hits, np.maximum(np.minimum(log_p / naming, sight.effect / least), 1.0), np.minimum(scores, 0.99))
+            scores = np.where(
+                hits, np.maximum(np.minimum(log_p / naming, sight.effect / least), 1.0), np.minimum(scores, 0.99)
+            )
     drifting = {name for name, hit in zip(sight.names, hits, strict=True) if hit}
     told, blamed = _told(pairs, link_scores, drifting)
     crowd_score = min(crowd_p / (budget + np.log(CROWD)), crowd[1] / max(settings.drift.min_effect, 1e-9))
@@ -90,7 +94,9 @@ def rule(sight: Sight, pairs: Pairs | None, crowd: tuple[float, float], least: F
         best = max(best, min(float((spoken + np.log(FEATURES / size)) / line), largest), 1.0)
     else:
         best = min(best, 0.99)
-    return Ruling(drifts, float(best), surprise, scores, hits, told, link_score, blamed, not drifting and not blamed and drifts)
+    return Ruling(
+        drifts, float(best), surprise, scores, hits, told, link_score, blamed, not drifting and not blamed and drifts
+    )
 
 
 def _step_up(log_p: Floats, rate: float) -> float:

@@ -90,7 +90,9 @@ def _levels(reference: Profile, batch: Profile, name: str) -> list[str]:
     if fresh:
         more = f" and {len(fresh) - 1} more" if len(fresh) > 1 else ""
         said.append(f'has the new level "{fresh[0]}" in {percent(now.get(fresh[0], 0.0))} of rows{more}')
-    moves = sorted(((now.get(level, 0.0) - share, level) for level, share in before.items()), key=lambda one: -abs(one[0]))
+    moves = sorted(
+        ((now.get(level, 0.0) - share, level) for level, share in before.items()), key=lambda one: -abs(one[0])
+    )
     told = [
         f'"{level}" went from {percent(before[level])} to {percent(now.get(level, 0.0))}'
         for move, level in moves[:2]

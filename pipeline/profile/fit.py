@@ -65,10 +65,12 @@ def _cells_of(feature: Feature, column: pa.ChunkedArray) -> FeatureGrid:
     values = np.sort(values[~np.isnan(values)])
     if not len(values):
         return FeatureGrid(feature.name, feature.kind, scores=(0.0,) * CELLS)
-    edges = edges_of(values)
+    with np.errstate(over="ignore"):
+        edges = edges_of(values)
     low, high = float(values[0]), float(values[-1])
     quarter, middle, three = values[((len(values) - 1) * np.array([0.25, 0.5, 0.75])).astype(int)]
-    spread = float(three - quarter) or float(values.std()) or abs(float(middle)) or 1.0
+    sizes = (three - quarter, 0.1 * (high - low), abs(middle))  # the widest floats have no finite range
+    spread = next((float(size) for size in sizes if 0 < size < np.inf), 1.0)
     counts = np.zeros(CELLS)
     counts[: len(edges) + 1] = np.diff(np.r_[0, np.searchsorted(values, edges), len(values)])
     return FeatureGrid(

@@ -62,7 +62,7 @@ class FeatureGrid:
     def places(self) -> dict[str, int]:
         """Level to cell; rare ones share the last."""
         other = len(self.levels)
-        return {name: other for name in self.rare} | {name: at for at, name in enumerate(self.levels)}
+        return dict.fromkeys(self.rare, other) | {name: at for at, name in enumerate(self.levels)}
 
     @property
     def size(self) -> int:

@@ -85,8 +85,11 @@ def score(column: NDArray, grid: FeatureGrid) -> NDArray[np.float32]:
     if grid.kind == "categorical":
         steps = np.clip(np.array(grid.scores) * (_STEPS / 1.35), -_MOST, _MOST)
         return np.append(np.rint(steps), 0.0).astype(np.float32)[column]
-    steps = (column - grid.middle).astype(np.float32)
-    steps *= np.float32(_STEPS / grid.spread)
+    with np.errstate(over="ignore"):  # the widest floats; they are clipped
+        steps = column - grid.middle
+        steps /= grid.spread
+        steps = steps.astype(np.float32)
+        steps *= np.float32(_STEPS)
     np.maximum(steps, -_MOST, out=steps)
     np.minimum(steps, _MOST, out=steps)
     np.rint(steps, out=steps)

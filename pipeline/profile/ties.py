@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.profile import joint
+from pipeline.profile.blas import one_thread
 from pipeline.profile.columns import coded, numbers
 from pipeline.profile.grid import FeatureGrid
 
@@ -50,7 +51,14 @@ def tie(
     the left singular vector of the levels' mean scores, so that the link to the rest is as strong as one score can
     show it.
     """
-    table = table.slice(0, _ROWS)
+    with one_thread(), np.errstate(over="ignore"):  # the widest floats overflow scores, which are clipped
+        return _tied(table.slice(0, _ROWS), grids)
+
+
+def _tied(
+    table: pa.Table, grids: Sequence[FeatureGrid]
+) -> tuple[tuple[FeatureGrid, ...], tuple[str, ...], tuple[float, ...]]:
+    """The same for a table that is short enough."""
     scored = {g.name: _of_numbers(table, g) for g in grids if g.kind == "numeric" and g.name in table.column_names}
     codes = {g.name: _of_levels(table, g) for g in grids if g.kind == "categorical" and g.name in table.column_names}
     beside = _columns(scored, codes)

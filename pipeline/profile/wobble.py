@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pipeline.profile.columns import coded, numbers
 from pipeline.profile.grid import FeatureGrid
 
-_CHUNKS = 20
+_CHUNKS = (20, 60)  # what moves by the week and what moves by the day
 _LEAST, _MOST = 50, 1_000  # rows of a chunk
 _GROUPS = 10
-_SURE = 3.0  # standard deviations of the dispersion above 1
+_SURE = 4.5  # standard deviations of the dispersion above 1
 _SORTED = 0.1  # wobble above which the rows are taken for sorted by the feature rather than in order of time
 
 
@@ -30,20 +30,24 @@ def measured(table: pa.Table, grids: Sequence[FeatureGrid]) -> tuple[FeatureGrid
 
     Notes
     -----
-    Twenty consecutive chunks of ``c`` rows are compared by chi-square over about ten bins. Its dispersion ``D`` is 1 for
-    independent rows. A chunk that moves as a whole has ``D = 1 + c w``: ``w`` is the variance of a chunk's share over
-    that of one row (the intraclass correlation), and a batch of ``n`` rows then varies ``1 + n w`` times. A ``w`` that
-    chance explains is 0.
+    Twenty, and sixty, consecutive chunks of ``c`` rows are compared in about ten bins: in the share of each, and for numbers in the
+    mean and the spread. The dispersion ``D`` between chunks is 1 for independent rows; if a chunk moves as a whole it is
+    ``1 + c w``, where ``w`` is the variance of what a chunk has in common over that of one row (the intraclass
+    correlation), and a batch of ``n`` rows varies ``1 + n w`` times. The largest ``w`` counts; one that chance explains
+    is 0, and one above 0.1 too: such rows are sorted by the feature, not in order of time.
     """
-    rows = min(table.num_rows // _CHUNKS, _MOST)
-    if rows < _LEAST:
-        return tuple(grids)
-    starts = np.linspace(0, table.num_rows - rows, _CHUNKS).astype(int)
-    chunks = pa.concat_tables([table.slice(int(start), rows) for start in starts])
-    return tuple(
-        replace(grid, wobble=_of(groups(chunks, grid), rows)) if grid.name in table.column_names else grid
-        for grid in grids
-    )
+    found = dict.fromkeys((grid.name for grid in grids), 0.0)
+    for many in _CHUNKS:
+        rows = min(table.num_rows // many, _MOST)
+        if rows < _LEAST:
+            continue
+        starts = np.linspace(0, table.num_rows - rows, many).astype(int)
+        chunks = pa.concat_tables([table.slice(int(start), rows) for start in starts])
+        for grid in grids:
+            if grid.name in table.column_names:
+                own = _of(groups(chunks, grid), many, grid.kind == "numeric")
+                found[grid.name] = max(found[grid.name], own)
+    return tuple(replace(grid, wobble=found[grid.name]) for grid in grids)
 
 
 def groups(table: pa.Table, grid: FeatureGrid) -> NDArray[np.intp]:
@@ -55,21 +59,28 @@ def groups(table: pa.Table, grid: FeatureGrid) -> NDArray[np.intp]:
         places = np.array([min(grid.places.get(name, _GROUPS - 1), _GROUPS - 1) for name in names] + [-1], np.intp)
         return places[codes]
     values = numbers(table.column(grid.name))
-    inner = np.unique(np.quantile(values[~np.isnan(values)], np.arange(1, _GROUPS) / _GROUPS)) if len(values) else values
+    inner = (
+        np.unique(np.quantile(values[~np.isnan(values)], np.arange(1, _GROUPS) / _GROUPS)) if len(values) else values
+    )
     return np.where(np.isnan(values), -1, np.searchsorted(inner, values, side="right"))
 
 
-def _of(group: NDArray[np.intp], rows: int) -> float:
-    """The wobble from the bin of each row of consecutive chunks."""
-    counts = np.zeros((_CHUNKS, _GROUPS + 1))
-    chunk = np.repeat(np.arange(_CHUNKS), rows)
+def _of(group: NDArray[np.intp], many: int, ordered: bool) -> float:
+    """The wobble from the bin of each row of consecutive chunks: of the contrast between bins that moves most."""
     here = group >= 0
-    np.add.at(counts, (chunk[here], group[here]), 1.0)
-    counts = counts[:, counts.sum(axis=0) >= 5 * _CHUNKS]
-    if counts.shape[1] < 2 or (counts.sum(axis=1) == 0).any():
+    chunk = np.repeat(np.arange(many), len(group) // many)[here]
+    counts = np.bincount(chunk * _GROUPS + group[here], minlength=many * _GROUPS).reshape(many, _GROUPS)
+    size = counts.sum(axis=1)
+    if size.min() < _LEAST / 2:
         return 0.0
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
-    freedom = (_CHUNKS - 1) * (counts.shape[1] - 1)
-    dispersion = float(((counts - expected) ** 2 / expected).sum()) / freedom
-    found = (dispersion - 1) / rows
-    return found if dispersion > 1 + _SURE * np.sqrt(2 / freedom) and found < _SORTED else 0.0
+    contrasts = np.eye(_GROUPS)[counts.sum(axis=0) >= 5 * many]
+    if ordered:
+        line = np.linspace(-1, 1, _GROUPS)
+        contrasts = np.vstack([contrasts, line, line**2])
+    overall = counts.sum(axis=0) / counts.sum()
+    gaps = (counts / size[:, None] - overall) @ contrasts.T
+    variance = contrasts**2 @ overall - (contrasts @ overall) ** 2
+    between = (size[:, None] * gaps**2).sum(axis=0) / (many - 1)
+    dispersion = float(np.divide(between, variance, out=np.ones_like(between), where=variance > 1e-9).max(initial=1.0))
+    found = (dispersion - 1) / float(size.mean())
+    return found if dispersion > 1 + _SURE * np.sqrt(2 / (many - 1)) and found < _SORTED else 0.0

@@ -84,7 +84,10 @@ def _run(name: str, fit: Callable[[pa.Table], Judge], seed: int, scale: float, w
         print("  columns  nulls    rows  batches  alarms    rate  95% interval")
         for columns, nulls, rows, total, alarms in healthy(fit, seed, scale):
             low, high = interval(alarms, total)
-            print(f"  {columns:7} {nulls:6.0%} {rows:7,} {total:8} {alarms:7} {alarms / total:7.2%}  {low:.2%} to {high:.2%}", flush=True)
+            print(
+                f"  {columns:7} {nulls:6.0%} {rows:7,} {total:8} {alarms:7} {alarms / total:7.2%}  {low:.2%} to {high:.2%}",
+                flush=True,
+            )
     if which != "healthy":
         lines = list(shifts(fit, seed, max(int(60 * scale), 10)))
         sizes = sorted({line[0] for line in lines})

@@ -70,7 +70,9 @@ class World:
         shares = 1 / np.arange(1, size + 1) ** 0.7
         shares[0] *= 1 + tilt
         ends = np.cumsum(shares / shares.sum())
-        place = rng.random(rows) if factor is None else 1 / (1 + np.exp(1.7 * (factor + rng.standard_normal(rows)) / 1.414))
+        place = (
+            rng.random(rows) if factor is None else 1 / (1 + np.exp(1.7 * (factor + rng.standard_normal(rows)) / 1.414))
+        )
         return np.minimum(np.searchsorted(ends, place), size - 1)
 
 

@@ -1,0 +1,359 @@
+"""Drift: the laws against SciPy, the verdict's budget, each eye on what it is there for, faults, rules, episodes."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from pipeline import drift
+from pipeline.check import report_json
+from pipeline.drift import episodes, eyes, healthy_band, laws, score
+from pipeline.profile import Grid, Profile, fit_grid, infer, merge, profile
+from storage.records import DriftReport, Fault, Feature, FeatureDrift
+from storage.settings import Settings, changed
+from tests.benchmarks.tables import SHIFTS, World, table
+
+PLAIN = Settings()
+WORLD = World(12)
+
+
+class Watched:
+    """A reference of the worked kind, and batches judged against it."""
+
+    def __init__(self, reference: pa.Table) -> None:
+        self.grid = fit_grid(reference, infer(reference))
+        self.base = profile(reference, self.grid)
+
+    def judge(self, batch: pa.Table, chosen: Settings = PLAIN) -> DriftReport:
+        return score(self.base, profile(batch, self.grid), chosen)
+
+
+def adults(rng: np.random.Generator, rows: int) -> pa.Table:
+    waist = rng.normal(95, 14, rows)
+    return pa.table(
+        {
+            "age": rng.integers(20, 80, rows),
+            "waist": waist,
+            "bmi": waist * 0.3 + rng.normal(0, 3, rows),
+            "kcal": rng.normal(2100, 850, rows).clip(300),
+            "activity": rng.choice(["none", "some", "much"], rows, p=[0.4, 0.4, 0.2]),
+        }
+    )
+
+
+def with_column(batch: pa.Table, name: str, values: object) -> pa.Table:
+    return batch.set_column(batch.schema.get_field_index(name), name, pa.array(values))
+
+
+@pytest.fixture(scope="module")
+def people() -> Watched:
+    return Watched(adults(np.random.default_rng(0), 6_000))
+
+
+@pytest.fixture(scope="module")
+def world() -> Watched:
+    return Watched(table(WORLD.draw(np.random.default_rng(1), 6_000)))
+
+
+# --- laws ---------------------------------------------------------------------------------------------------------------
+
+
+def test_normal_tail_is_scipys():
+    z = np.linspace(-6, 37, 400)
+    assert np.allclose(laws.log_normal(z), stats.norm.logsf(z), rtol=1e-6, atol=3e-7)
+
+
+def test_chi2_tail_is_scipys():
+    x, freedom = np.meshgrid([0.0, 0.1, 1, 5, 20, 50, 100, 300, 1000], [1, 2, 3, 9, 15.5, 60, 300])
+    assert np.allclose(laws.log_chi2(x, freedom), stats.chi2.logsf(x, freedom), rtol=1e-5, atol=1e-9)
+
+
+def test_gamma_is_scipys():
+    x = np.r_[1e-3, 0.5, 1, 5, 100, 1e5, 9.9e5, 1.1e6, 1e9]
+    assert np.allclose(laws.log_gamma(x), special.gammaln(x), rtol=1e-9, atol=1e-8)
+
+
+@given(st.integers(1, 60), st.integers(0, 200), st.integers(50, 3000), st.integers(200, 9000))
+def test_fishers_tail_is_scipys_mid_p(x: int, y: int, n: int, m: int):
+    if x > n or y > m or x * m <= y * n:
+        return
+    whole = stats.hypergeom.sf(x - 1, n + m, x + y, n)
+    exact = math.log(whole - stats.hypergeom.pmf(x, n + m, x + y, n) / 2)
+    got = float(laws.log_more(np.float64(x), np.float64(n), np.float64(y), np.float64(m)))
+    if exact < -5:
+        assert exact - 1e-3 <= got <= exact + 0.25
+
+
+def test_moments_of_chi_square_are_those_of_permutations():
+    rng = np.random.default_rng(3)
+    total, n, m = np.array([60, 200, 30, 10.0]), 50, 250
+    rows = np.repeat(np.arange(4), total.astype(int))
+    found = []
+    for _ in range(4_000):
+        x = np.bincount(rng.permutation(rows)[:n], minlength=4)
+        expected = total * n / (n + m)
+        found.append(((x - expected) ** 2 / expected).sum() * (n + m) / m)
+    mean, variance = eyes.permuted_moments(total[None], np.array([50.0]), np.array([250.0]), np.array([4]))
+    assert mean[0] == pytest.approx(np.mean(found), rel=0.05)
+    assert variance[0] == pytest.approx(np.var(found), rel=0.15)
+
+
+def test_pooled_values_are_uniform_and_small_ones_add():
+    p = np.random.default_rng(4).random((40_000, 8))
+    pooled = np.exp(laws.pool(np.log(p), np.full(8, 1 / 8)))
+    assert np.mean(pooled <= 0.01) == pytest.approx(0.01, rel=0.25)
+    assert laws.pool(np.array([-500.0, -1.0]), np.array([0.5, 0.5])) == pytest.approx(-500 + math.log(2), abs=1e-6)
+    assert np.isfinite(laws.pool(np.array([-20_000.0, 0.0]), np.array([0.5, 0.5])))
+
+
+# --- the verdict --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [50, 200, 1_000])
+def test_healthy_batches_stay_within_the_budget(rows: int):
+    rng = np.random.default_rng([7, rows])
+    alarms = 0
+    for _ in range(8):
+        watched = Watched(table(WORLD.draw(rng, 3_000)))
+        alarms += sum(watched.judge(table(WORLD.draw(rng, rows))).drift for _ in range(15))
+    assert alarms <= 5  # of 120: at the budget of 1% more have a chance of 1 in 700
+
+
+@pytest.mark.parametrize("kind", list(SHIFTS))
+def test_each_kind_of_shift_is_found_and_named(world: Watched, kind: str):
+    rng = np.random.default_rng(11)
+    found = named = 0
+    for _ in range(8):
+        made, truth = SHIFTS[kind](WORLD, rng, 5_000)
+        report = world.judge(table(made))
+        found += report.drift
+        named += bool(truth & set(report.drifted))
+    assert min(found, named) >= 7
+
+
+def test_a_feature_at_or_above_one_drifts_and_below_does_not(world: Watched):
+    rng = np.random.default_rng(12)
+    for kind in SHIFTS:
+        report = world.judge(table(SHIFTS[kind](WORLD, rng, 1_000)[0]))
+        assert (report.score >= 1.0) == report.drift
+        for feature in report.features:
+            assert (feature.score >= 1.0) == feature.drift
+        assert json.dumps(report_json("batch", report), allow_nan=False)
+
+
+def test_a_trifle_is_no_drift_however_many_rows(people: Watched):
+    rng = np.random.default_rng(13)
+    base = Watched(adults(rng, 60_000))
+    batch = adults(rng, 60_000)
+    moved = with_column(batch, "waist", batch["waist"].to_numpy() + 0.6)
+    report = base.judge(moved)
+    assert not report.drift
+    assert next(one for one in report.features if one.name == "waist").p_value < 1e-3
+    assert base.judge(moved, changed(PLAIN, {"drift.min_effect": 0.0})).drift
+
+
+def test_a_tighter_budget_alarms_less(people: Watched):
+    batch = adults(np.random.default_rng(14), 200)
+    moved = profile(with_column(batch, "kcal", batch["kcal"].to_numpy() + 260), people.grid)
+    scores = [score(people.base, moved, changed(PLAIN, {"drift.budget": budget})).score for budget in (0.1, 0.01, 1e-4)]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_450_kcal_more_are_found_in_words(people: Watched):
+    batch = adults(np.random.default_rng(15), 200)
+    report = people.judge(with_column(batch, "kcal", batch["kcal"].to_numpy() + 450))
+    assert report.drifted == ("kcal",)
+    assert "kcal rose by 4" in report.explanation
+    assert "healthy batch of 200" in report.explanation
+
+
+def test_a_broken_link_is_found_though_margins_stand_still(people: Watched):
+    rng = np.random.default_rng(16)
+    batch = adults(rng, 1_000)
+    report = people.judge(with_column(batch, "bmi", rng.permutation(batch["bmi"].to_numpy())))
+    assert report.drift
+    assert {report.links[0].a, report.links[0].b} == {"waist", "bmi"} == set(report.drifted)
+
+
+def test_wobble_of_the_reference_widens_the_null():
+    rng = np.random.default_rng(17)
+
+    def days(count: int) -> pa.Table:
+        return pa.table({"x": np.concatenate([rng.normal(rng.normal(0, 0.2), 1, 300) for _ in range(count)])})
+
+    feature = (Feature("x", "numeric"),)
+    reference = days(40)
+    grid = fit_grid(reference, feature)
+    assert grid.features[0].wobble == pytest.approx(0.04, rel=0.65)
+    base = profile(reference, grid)
+    alarms = sum(score(base, profile(days(1), grid), PLAIN).drift for _ in range(60))
+    still = Grid((replace(grid.features[0], wobble=0.0),), grid.linked, grid.bonds)
+    deaf = Profile(still, base.rows, base.features, base.joint)
+    without = sum(score(deaf, replace(profile(days(1), grid), grid=still), PLAIN).drift for _ in range(60))
+    assert alarms <= 4 < without
+
+
+# --- faults -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "factor"), [("kcal", 4.184), ("waist", 1 / 2.54), ("waist", 10.0), ("kcal", 0.001)])
+def test_a_wrong_unit_is_a_fault(people: Watched, name: str, factor: float):
+    rng = np.random.default_rng(18)
+    batch = adults(rng, 200)
+    values = batch[name].to_numpy()
+    report = people.judge(with_column(batch, name, np.where(rng.random(200) < 0.3, values * factor, values)))
+    assert [(fault.feature, fault.kind) for fault in report.faults] == [(name, "unit")]
+    assert 0.15 < report.faults[0].share < 0.45
+
+
+def test_real_drift_is_no_fault(people: Watched):
+    rng = np.random.default_rng(19)
+    for more in (450, 1_700):
+        batch = adults(rng, 400)
+        report = people.judge(with_column(batch, "kcal", batch["kcal"].to_numpy() + more))
+        assert report.drift
+        assert report.faults == ()
+
+
+def test_a_null_burst_is_a_fault_and_can_be_switched_off(people: Watched):
+    rng = np.random.default_rng(20)
+    batch = adults(rng, 200)
+    burst = with_column(batch, "bmi", pa.array(batch["bmi"].to_numpy(), mask=rng.random(200) < 0.18))
+    assert [fault.kind for fault in people.judge(burst).faults] == ["nulls"]
+    assert people.judge(burst, changed(PLAIN, {"faults.watch": False})).faults == ()
+    assert people.judge(burst, changed(PLAIN, {"faults.null_rise": 0.5})).faults == ()
+
+
+def test_a_feature_that_stands_still_is_a_fault(people: Watched):
+    batch = adults(np.random.default_rng(21), 200)
+    assert people.judge(with_column(batch, "kcal", np.full(200, 2000.0))).faults[0].kind == "constant"
+    assert people.judge(with_column(batch, "activity", ["none"] * 200)).faults[0].kind == "constant"
+
+
+# --- rules and odd tables -------------------------------------------------------------------------------------------------
+
+
+def test_house_rules_take_the_place_of_the_score(people: Watched):
+    batch = adults(np.random.default_rng(22), 500)
+    moved = with_column(batch, "kcal", batch["kcal"].to_numpy() + 450)
+    rule = changed(PLAIN, {"features.kcal.rule": "psi", "features.kcal.threshold": 9.0})
+    report = people.judge(moved, rule)
+    kcal = next(one for one in report.features if one.name == "kcal")
+    assert not report.drift
+    assert kcal.score == pytest.approx(kcal.distances["psi"] / 9.0)
+    assert people.judge(moved, changed(PLAIN, {"drift.rule": "ks", "drift.threshold": 0.1})).drifted == ("kcal",)
+    assert not people.judge(moved, changed(PLAIN, {"features.kcal.watch": False})).drift
+
+
+@pytest.mark.parametrize("rows", [0, 1, 29])
+def test_too_few_rows_is_a_verdict(people: Watched, rows: int):
+    report = people.judge(adults(np.random.default_rng(23), rows))
+    assert (report.verdict, report.score, report.p_value) == ("too_few_rows", 0.0, 1.0)
+    assert "at least 30" in report.explanation
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.one_of(st.none(), st.floats(), st.integers(-3, 3).map(float)), min_size=0, max_size=80),
+    st.lists(st.one_of(st.none(), st.floats(), st.integers(-3, 3).map(float)), min_size=0, max_size=80),
+)
+def test_any_numbers_give_finite_reports(first: list, second: list):
+    features = (Feature("x", "numeric"), Feature("c", "categorical"))
+    made = [
+        pa.table(
+            {
+                "x": pa.array(one, pa.float64()),
+                "c": pa.array([None if v is None else str(v)[:2] for v in one], pa.string()),
+            }
+        )
+        for one in (first, second)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        grid = fit_grid(made[0], features)
+        report = score(profile(made[0], grid), profile(made[1], grid), PLAIN)
+    assert json.dumps(report_json("x", report), allow_nan=False)
+
+
+def test_merged_references_judge_as_the_whole(people: Watched):
+    rng = np.random.default_rng(24)
+    whole = adults(rng, 2_000)
+    parts = merge([profile(whole.slice(0, 700), people.grid), profile(whole.slice(700), people.grid)])
+    batch = profile(adults(rng, 300), people.grid)
+    assert score(parts, batch, PLAIN) == score(profile(whole, people.grid), batch, PLAIN)
+
+
+def test_the_band_holds_healthy_scores(people: Watched):
+    rng = np.random.default_rng(25)
+    low, high = healthy_band(people.base, 200, PLAIN)
+    scores = [people.judge(adults(rng, 200)).score for _ in range(80)]
+    assert 0 <= low < high < 1
+    assert np.mean([one <= high for one in scores]) >= 0.85
+
+
+# --- episodes -------------------------------------------------------------------------------------------------------------
+
+
+def report(
+    p: float, hits: tuple[str, ...] = (), faults: tuple[str, ...] = (), value: float | None = None
+) -> DriftReport:
+    features = tuple(
+        FeatureDrift(name, "numeric", 2.0, p, True, "drift", 0.5, {}, 0.0, 0.0, (), "location", f"{name} rose.")
+        for name in hits
+    )
+    value = (2.0 if hits else 0.6) if value is None else value
+    broken = tuple(Fault(name, "unit", 0.3, f"{name} is broken.") for name in faults)
+    return DriftReport(200, "drift" if hits else "stable", value, p, features, faults=broken)
+
+
+def test_ten_drifting_batches_are_one_episode():
+    history = [(at, report(0.4)) for at in range(1, 20)]
+    history += [(at, report(1e-9, ("kcal",))) for at in range(20, 30)]
+    history += [(at, report(0.4)) for at in range(30, 40)]
+    (one,) = episodes(history, PLAIN)
+    assert (one.kind, one.onset_batch, one.found_batch, one.end_batch, one.features) == ("drift", 20, 20, 29, ("kcal",))
+    assert "kcal rose" in one.summary
+
+
+def test_slow_drift_adds_up():
+    history = [(at, report(0.5)) for at in range(1, 30)] + [(at, report(0.03)) for at in range(30, 40)]
+    (one,) = episodes(history, PLAIN)
+    assert 29 <= one.onset_batch <= 31
+    assert one.found_batch <= 37
+    assert "slow" in one.summary
+    assert episodes([(at, report(0.03, value=0.1)) for at in range(90)], PLAIN) == ()  # too small to matter
+
+
+def test_healthy_histories_hold_their_own_budget():
+    rng = np.random.default_rng(26)
+    found = sum(len(episodes([(at, report(p)) for at, p in enumerate(rng.random(500))], PLAIN)) for _ in range(20))
+    assert found <= 8  # 10,000 healthy batches at one in 5,000: more than 8 have a chance below 1 in 1,000
+
+
+def test_faults_are_episodes_of_their_own():
+    history = [(at, report(1e-9, ("kcal",), ("kcal",))) for at in range(5, 9)] + [
+        (at, report(0.5)) for at in range(9, 15)
+    ]
+    (one,) = episodes(history, PLAIN)
+    assert (one.kind, one.found_batch, one.end_batch, one.features) == ("fault", 5, 8, ("kcal",))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from([0.9, 0.4, 0.04, 1e-8]), min_size=5, max_size=60))
+def test_a_longer_history_keeps_its_episodes(surprises: list[float]):
+    history = [(at, report(p, ("a",) if p < 1e-4 else ())) for at, p in enumerate(surprises)]
+    whole = {(one.kind, one.found_batch): one for one in drift.episodes(history, PLAIN)}
+    for cut in range(1, len(history)):
+        for early in drift.episodes(history[:cut], PLAIN):
+            late = whole[early.kind, early.found_batch]
+            assert (late.onset_batch, late.summary) == (early.onset_batch, early.summary)
+            assert early.end_batch is None or early == late
