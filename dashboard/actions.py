@@ -113,8 +113,8 @@ VERBS: dict[str, Verb] = {
         "Train",
         lambda serving, monitor, _: (
             "Candidates are fitted on several training sets in a process of their own and "
-            f"judged on the newest labelled rows. One replaces {_champion(serving, monitor)} only if it is better by more "
-            "than noise."
+            f"judged on the newest labelled rows. One replaces {_champion(serving, monitor)} only if it is better by "
+            "more than noise."
         ),
         _retrain,
     ),

@@ -94,7 +94,7 @@ def _number() -> int:
 
 
 def _static(server: flask.Flask) -> None:
-    """Two files that must come before everything else: Bootstrap from its package, and the script before first paint."""
+    """Two files that come before everything else: Bootstrap from its package, the script before first paint."""
     known = {
         "bootstrap.min.css": (files("bootstrap") / "css" / "bootstrap.min.css", "text/css"),
         "first.js": (files("dashboard") / "assets" / "first.js", "text/javascript"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from dash import html
 
-from dashboard import charts, look, parts, say, scope, service, theme
+from dashboard import charts, inbox, ledger, look, parts, say, scope, service, theme
 from storage import history
 from storage.records import Monitor
 
@@ -99,7 +99,7 @@ def _nothing(serving: Service, monitor: Monitor) -> list[Any]:
     return [
         parts.heading(TITLES["no_data"], say.feature_scope(monitor), above=monitor.name),
         demo_note(monitor),
-        inbox_panel(serving, monitor.name),
+        inbox.waiting(serving, monitor.name),
         html.Div(
             parts.empty(
                 f"No batch has been scored yet. Upload one, put files into {inbox}, or run: "
@@ -116,17 +116,16 @@ def read(serving: Service, monitor: Monitor) -> dict[str, Any] | None:
     """The regions that change, by name; None when no batch was scored yet."""
     db = serving.db
     view = scope.window(db, monitor, STRIP)
-    inbox = inbox_panel(serving, monitor.name)
     if not len(view):
         return None
     known = scope.known_performance(db, view)
     return {
         "verdict": _verdict(serving, monitor),
-        "inbox": inbox,
+        "inbox": inbox.waiting(serving, monitor.name),
         "tiles": _tiles(serving, monitor, view, known),
         "strip": _strip(db, view),
         "features": _features(serving, monitor, view),
-        "events": ledger(_newest_events(db, monitor), monitor, compact=True),
+        "events": ledger.lines(_newest_events(db, monitor), monitor, compact=True),
     }
 
 
@@ -223,7 +222,8 @@ def cells(view: scope.Window, promoted: set[int]) -> list[parts.Cell]:
     out = []
     for at in range(len(view)):
         word = say.STATES["quarantined"] if view.state[at] == "quarantined" else say.VERDICTS[view.verdict[at]]
-        text = f"Batch #{view.batch[at]}, {say.date(int(view.at[at]))}: {word.text.lower()}, score {say.score(view.score[at])}"
+        when, score = say.date(int(view.at[at])), say.score(view.score[at])
+        text = f"Batch #{view.batch[at]}, {when}: {word.text.lower()}, score {score}"
         mark = "promote" if at in promoted else ""
         out.append(
             parts.Cell(
@@ -296,132 +296,3 @@ def performance_chart(serving: Service, monitor: Monitor) -> tuple[Any, str]:
 def demo_note(monitor: Monitor) -> Any:
     """What is real and what is simulated in the worked example."""
     return parts.notice(DEMO) if monitor.demo else None
-
-
-def inbox_panel(serving: Service, only: str | None = None) -> Any:
-    """What waits for a person, each with its buttons; nothing when nothing waits."""
-    waiting = [need for need in serving.needs_person() if only is None or need["monitor"] in (only, None)]
-    if not waiting:
-        return None
-    lines = [_need(need) for need in waiting]
-    title = "One thing needs a person" if len(waiting) == 1 else f"{len(waiting)} things need a person"
-    first = html.Ul(lines[:3], className="inbox")
-    rest = None
-    if len(lines) > 3:
-        rest = html.Details(
-            [html.Summary(f"{len(lines) - 3} more"), html.Ul(lines[3:60], className="inbox")], className="inbox-more"
-        )
-    return parts.panel(title, first, rest, tools=_all_at_once(waiting), flush=True)
-
-
-def _all_at_once(waiting: list[dict[str, Any]]) -> Any:
-    """One answer for many quarantined batches of one monitor."""
-    by_monitor: dict[str, list[str]] = {}
-    for need in waiting:
-        if need["kind"] == "quarantined":
-            by_monitor.setdefault(need["monitor"], []).append(str(need["batch_id"]))
-    many = [(monitor, batches) for monitor, batches in by_monitor.items() if len(batches) > 1]
-    return [
-        parts.action(f"Leave all {len(batches)} quarantined", "discard", monitor, ",".join(batches))
-        for monitor, batches in many[:1]
-    ]
-
-
-def _need(need: dict[str, Any]) -> html.Li:
-    return html.Li(
-        [html.Div(_need_text(need), className="inbox-text"), html.Div(_need_buttons(need), className="cell-actions")]
-    )
-
-
-def _need_text(need: dict[str, Any]) -> list[Any]:
-    words = {
-        "held": ("warn", f"v{need['version_number']} waits for your word"),
-        "quarantined": ("aside", f"{need.get('batch_name') or 'A batch'} is quarantined"),
-        "failed_job": ("bad", "A job fails"),
-    }
-    tone, title = words[need["kind"]]
-    where = f"{need['monitor']}: " if need["monitor"] else ""
-    return [
-        html.Div(parts.badge(say.Word(f"{where}{title}", tone))),
-        html.Div(
-            [
-                need["text"],
-                html.Span(f" {say.clock(need['since'])}", className="muted small") if need["since"] else None,
-            ],
-            className="small",
-        ),
-    ]
-
-
-def _need_buttons(need: dict[str, Any]) -> list[Any]:
-    monitor = need["monitor"]
-    if need["kind"] == "held":
-        number = need["version_number"]
-        return [
-            parts.link("Compare", f"{scope.base(monitor)}/models/compare?b=v{number}", className="btn btn-quiet"),
-            parts.action("Promote", "promote", monitor, number, primary=True),
-            parts.action("Refuse", "refuse", monitor, number),
-        ]
-    if need["kind"] == "quarantined":
-        batch = need["batch_id"]
-        return [
-            parts.link("Look", f"{scope.base(monitor)}/batches/{batch}", className="btn btn-quiet"),
-            parts.action("Try again", "retry", monitor, batch),
-            parts.action("Accept", "accept", monitor, batch) if need["acceptable"] else None,
-            parts.action("Leave it", "discard", monitor, batch),
-        ]
-    return [parts.link("Look", "/health", className="btn btn-quiet")]
-
-
-def ledger(events: list[Any], monitor: Monitor | None, compact: bool = False) -> html.Div:
-    """Events under the days they happened, newest first; ``compact`` leaves out their details."""
-    out: list[Any] = []
-    day, lines = "", []
-    for event in events:
-        if say.date(event.created_at) != day:
-            if lines:
-                out.append(html.Ul(lines, className="ledger"))
-            day, lines = say.date(event.created_at), []
-            out.append(html.Div(day, className="day"))
-        lines.append(_line(event, monitor, compact))
-    if lines:
-        out.append(html.Ul(lines, className="ledger"))
-    return html.Div(out or parts.quiet("Nothing has happened yet."))
-
-
-def _line(event: Any, monitor: Monitor | None, compact: bool) -> html.Li:
-    word = say.LEVELS[event.level]
-    kind = say.Word(event.kind.replace("_", " "), word.tone)
-    where = (
-        parts.link(f"batch #{event.batch_id}", f"{scope.base(monitor)}/batches/{event.batch_id}")
-        if event.batch_id and monitor
-        else None
-    )
-    details = None
-    if event.details and not compact:
-        details = html.Details(
-            [html.Summary("Details"), parts.facts(*((key, _plain(value)) for key, value in event.details.items()))]
-        )
-    return html.Li(
-        [
-            html.Time(
-                say.hour(event.created_at),
-                dateTime=say.when(event.created_at).isoformat(),
-                title=say.clock(event.created_at),
-            ),
-            html.Span(parts.badge(kind), className="kind"),
-            html.Div([event.message, " " if where else "", where, " ", details], className="said"),
-            html.Span("" if compact else event.author, className="who"),
-        ],
-        id=f"event-{event.id}",
-    )
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return say.number(value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_plain(item)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_plain(item) for item in value)
-    return str(value)

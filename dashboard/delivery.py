@@ -115,17 +115,18 @@ def verdict_table(owner: Monitor, report: DriftReport, batch: int | None) -> Any
     shown = report.features[:40]
     rows = [
         [
-            parts.link(parts.clip(item.name, 40), scope.feature_path(owner, item.name, batch)) if batch else parts.clip(item.name, 40),
+            _name(owner, item.name, batch),
             parts.badge(say.VERDICTS["drift" if item.drift else item.verdict]),
             say.score(item.score), say.number(item.effect, 2), say.p_value(item.p_value), say.percent(item.null_rate),
             item.explanation,
         ]
         for item in shown
     ]  # fmt: skip
+    word = say.VERDICTS[report.verdict].text
     title = (
-        f"{say.VERDICTS[report.verdict].text}: {say.count(len(report.drifted), 'feature')} of {len(report.features)} moved"
+        f"{word}: {say.count(len(report.drifted), 'feature')} of {len(report.features)} moved"
         if report.drifted
-        else say.VERDICTS[report.verdict].text
+        else word
     )
     faults = [parts.notice([html.Strong(f"{fault.feature}: "), fault.explanation], "aside") for fault in report.faults]
     return parts.panel(
@@ -136,6 +137,12 @@ def verdict_table(owner: Monitor, report: DriftReport, batch: int | None) -> Any
         + (f" Showing the worst 40 of {len(report.features)}." if len(report.features) > 40 else ""),
         flush=True,
     )
+
+
+def _name(owner: Monitor, feature: str, batch: int | None) -> Any:
+    """A feature's name, leading to its page where the batch is stored."""
+    text = parts.clip(feature, 40)
+    return parts.link(text, scope.feature_path(owner, feature, batch)) if batch else text
 
 
 def decision_panel(decision: Decision) -> Any:

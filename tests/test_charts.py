@@ -234,8 +234,8 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (None, "–"), (float("nan"), "–"), (0.12345, "0.123"), (12.345, "12.3"), (860.0, "860"), (1234567, "1,234,567"),
-     (2436.4, "2,436"), (-0.5, "−0.500"), (0.00001234, "1.2e−05"), (999.7, "999.7")],
+    [(0, "0"), (None, "–"), (float("nan"), "–"), (0.12345, "0.123"), (12.345, "12.3"), (860.0, "860"),
+     (1234567, "1,234,567"), (2436.4, "2,436"), (-0.5, "−0.500"), (0.00001234, "1.2e−05"), (999.7, "999.7")],
 )  # fmt: skip
 def test_numbers_are_written_with_sensible_precision(value: float | None, text: str) -> None:
     assert say.number(value) == text

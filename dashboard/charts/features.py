@@ -181,7 +181,8 @@ def history(
                     name=word.replace("_", " ") or "not checked",
                     marker={"symbol": symbol, "size": 8 if word == "drift" else 5, "color": getattr(colours, tone)},
                     customdata=np.column_stack([batch[here], score[here]]),
-                    hovertemplate="%{x}, batch #%{customdata[0]}<br>score %{customdata[1]:.2f} (alarm at 1)<extra></extra>",
+                    hovertemplate="%{x}, batch #%{customdata[0]}<br>score %{customdata[1]:.2f} (alarm at 1)"
+                    "<extra></extra>",
                     meta={"column": "score", "value": 1},
                 )
             )

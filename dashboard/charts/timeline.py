@@ -141,7 +141,8 @@ def _score_signs(view: DriftView, colours: Palette) -> list[go.Scatter]:
                     },
                     customdata=np.column_stack([view.batch[here], view.score[here]]),
                     text=[f"{plain(view.names[at])}, {view.rows[at]:,} rows" for at in here],
-                    hovertemplate="<b>%{x}</b>, batch #%{customdata[0]}<br>%{text}<br>score %{customdata[1]:.2f} (alarm at 1)"
+                    hovertemplate="<b>%{x}</b>, batch #%{customdata[0]}<br>%{text}"
+                    "<br>score %{customdata[1]:.2f} (alarm at 1)"
                     f"<extra>{verdict.replace('_', ' ')}</extra>",
                     meta={"column": "batch score", "verdict": verdict, "value": 1},
                 )

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import dash
 from dash import Input, Output, State, callback, html
 
-from dashboard import brief, parts, say, scope, service
+from dashboard import ledger, parts, say, scope, service
 from dashboard.delivery import findings, steps
 from dashboard.guard import guarded
 from storage import history
@@ -52,7 +52,7 @@ def _body(owner: Monitor, found: Batch) -> list[Any]:
         *findings(owner, found),
         parts.panel(
             "What was written down",
-            brief.ledger(history.events(service().db, owner.id, batch_id=found.id), owner),
+            ledger.lines(history.events(service().db, owner.id, batch_id=found.id), owner),
             flush=True,
         ),
     ]

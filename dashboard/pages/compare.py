@@ -10,7 +10,7 @@ import dash_bootstrap_components as dbc
 import numpy as np
 from dash import Input, Output, State, callback, html, no_update
 
-from dashboard import charts, look, parts, say, scope, service, theme
+from dashboard import charts, flips, look, parts, say, scope, service, theme
 from dashboard.guard import guarded
 from storage import history
 from storage.errors import Refused
@@ -39,7 +39,7 @@ def layout(monitor: str = "", a: str = "", b: str = "", diff: str = "1", **_: An
             parts.heading("Nothing to compare yet", above=owner.name),
             html.Div(
                 parts.empty(
-                    "There is one version. Retraining runs when data drift or performance is lost, or when you ask for it.",
+                    "There is one version. Retraining runs when data drift, when performance is lost, or when you ask.",
                     parts.action("Train now", "retrain", owner.name, primary=True),
                     parts.link("Back to the models", f"{scope.base(owner)}/models", className="btn btn-quiet"),
                 ),
@@ -62,7 +62,7 @@ def layout(monitor: str = "", a: str = "", b: str = "", diff: str = "1", **_: An
         ),
         _matrices(found, left, right),
         html.Div([_importance(left, right), _lineage(owner, left, right, diff != "0")], className="grid-2 grid-even"),
-        _flips(found, left, right),
+        flips.flips(found, left, right),
     )
 
 
@@ -95,7 +95,8 @@ def _head(owner: Monitor, left: Version, right: Version, found: Comparison) -> A
     ]
     return parts.heading(
         found.verdict or f"v{left.number} and v{right.number}",
-        f"Both predict the same {say.count(found.rows, 'labelled row')} of {say.count(len(found.batches), 'batch', 'batches')}.",
+        f"Both predict the same {say.count(found.rows, 'labelled row')} of "
+        f"{say.count(len(found.batches), 'batch', 'batches')}.",
         tools=buttons,
         above=f"{owner.name}, v{left.number} against v{right.number}",
     )
@@ -133,7 +134,8 @@ def _seen(found: Comparison, left: Version, right: Version) -> Any:
     if not names:
         return None
     return parts.notice(
-        f"{say.listing(names)} learned from some of these rows, so {'its figures flatter it' if len(names) == 1 else 'their figures flatter them'}.",
+        f"{say.listing(names)} learned from some of these rows, so "
+        f"{'its figures flatter it' if len(names) == 1 else 'their figures flatter them'}.",
         "warn",
     )
 
@@ -180,9 +182,10 @@ def _matrices_difference(found: Comparison, left: Version, right: Version) -> An
         return None
     change = np.array(found.confusion_b) - np.array(found.confusion_a)
     gained = int(np.trace(change))
+    word = "more" if gained > 0 else "fewer" if gained < 0 else "more or fewer"
     figure = charts.confusion(change.tolist(), found.classes, theme.palette(look().dark), difference=True)
     return parts.panel(
-        f"v{right.number} is right on {say.count(abs(gained), 'row')} {'more' if gained > 0 else 'fewer' if gained < 0 else 'more or fewer'}",
+        f"v{right.number} is right on {say.count(abs(gained), 'row')} {word}",
         parts.chart(
             "confusion-change", figure, f"Confusion of v{right.number} minus v{left.number}, in rows", still=True
         ),
@@ -295,88 +298,6 @@ def _flat(data: dict[str, Any], head: str = "") -> dict[str, Any]:
     for key, value in data.items():
         out |= _flat(value, f"{head}{key}.") if isinstance(value, dict) else {f"{head}{key}": value}
     return out
-
-
-def _flips(found: Comparison, left: Version, right: Version) -> Any:
-    if not found.flips:
-        return parts.panel("No answer changes", parts.quiet("Both versions say the same on every row."))
-    keys = (
-        [key for key in found.flip_rows[0] if key not in ("features", "key", "a", "b", "label")]
-        if found.flip_rows
-        else []
-    )
-    columns = [
-        parts.Column("Row"),
-        parts.Column(f"v{left.number}"),
-        parts.Column(f"v{right.number}"),
-        parts.Column("Truth"),
-        parts.Column("Right"),
-        *(parts.Column(key, hide=True) for key in keys[:4]),
-        parts.Column("Features", wide=True, hide=True),
-    ]
-    rows = [
-        [
-            str(row.get("key") or "–"), _cell(row.get("a")), _cell(row.get("b")), _cell(row.get("label")), _right(row, left, right),
-            *(_cell(row.get(key)) for key in keys[:4]), _features(row.get("features")),
-        ]
-        for row in found.flip_rows[:20]
-    ]  # fmt: skip
-    segments = [[segment, f"{rows_:,}", say.percent(share)] for segment, rows_, share in found.flip_segments[:8]]
-    where = (
-        parts.panel(
-            "Where answers change most",
-            parts.table(
-                [
-                    parts.Column("Segment", wide=True),
-                    parts.Column("Rows", right=True),
-                    parts.Column("Change", right=True),
-                ],
-                segments,
-                "Segments by share of changed answers",
-            ),
-            flush=True,
-        )
-        if segments
-        else None
-    )
-    share = found.flips / max(1, found.rows)
-    return html.Div(
-        [
-            parts.panel(
-                f"{say.count(found.flips, 'answer')} change{'s' if found.flips == 1 else ''} ({say.percent(share)} of the rows)",
-                parts.table(columns, rows, "Rows whose answer changes"),
-                sub=f"The first {min(20, len(found.flip_rows))}.",
-                flush=True,
-            ),
-            where,
-        ],
-        className="stack",
-    )
-
-
-def _cell(value: Any) -> str:
-    return "–" if value is None else say.number(value) if isinstance(value, float) else str(value)
-
-
-def _right(row: dict[str, Any], left: Version, right: Version) -> str:
-    label = row.get("label")
-    if label is None:
-        return "–"
-    if isinstance(label, float):
-        a, b = row.get("a"), row.get("b")
-        return (
-            f"v{(left if abs(a - label) < abs(b - label) else right).number} closer"
-            if a is not None and b is not None
-            else "–"
-        )
-    winners = [f"v{item.number}" for item, key in ((left, "a"), (right, "b")) if str(row.get(key)) == str(label)]
-    return say.listing(winners) or "neither"
-
-
-def _features(features: Any) -> str:
-    if not isinstance(features, dict):
-        return ""
-    return ", ".join(f"{key} {_cell(value)}" for key, value in list(features.items())[:5])
 
 
 @callback(

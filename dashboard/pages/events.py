@@ -9,7 +9,7 @@ import dash
 import dash_bootstrap_components as dbc
 from dash import Input, Output, State, callback, html
 
-from dashboard import brief, parts, say, scope, service
+from dashboard import ledger, parts, say, scope, service
 from dashboard.guard import guarded
 from storage import history
 from storage.records import Monitor
@@ -110,7 +110,7 @@ def _lines(owner: Monitor, query: dict[str, str], before: str) -> Any:
     title = f"{say.count(len(found), 'event')}, {say.clock(found[-1].created_at)} to {say.clock(found[0].created_at)}"
     return parts.panel(
         title,
-        brief.ledger(found, owner),
+        ledger.lines(found, owner),
         html.Div([newest, more], className="samples", style={"padding": "0 18px 12px"}),
         flush=True,
     )

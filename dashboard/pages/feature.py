@@ -13,7 +13,7 @@ from dashboard import charts, look, parts, say, scope, service, theme
 from dashboard.guard import guarded
 from storage import history
 from storage.errors import Missing
-from storage.records import Distribution, DriftReport, FeatureDrift, Monitor
+from storage.records import Distribution, DriftReport, FeatureDrift, Link, Monitor
 
 dash.register_page(
     __name__,
@@ -188,7 +188,8 @@ def _tails(shown: Distribution) -> Any:
     words = []
     if shown.reference_null or shown.batch_null:
         words.append(
-            f"Missing: {say.percent(shown.batch_null)} of the batch, {say.percent(shown.reference_null)} of the reference."
+            f"Missing: {say.percent(shown.batch_null)} of the batch, "
+            f"{say.percent(shown.reference_null)} of what it is compared with."
         )
     new = [label for label, is_new in zip(shown.labels, shown.new, strict=True) if is_new]
     if new:
@@ -306,6 +307,10 @@ def _float(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
+def _other(link: Link, name: str) -> str:
+    return link.b if link.a == name else link.a
+
+
 def _links(owner: Monitor, name: str, batch: int) -> Any:
     report: DriftReport = history.report(service().db, batch)
     links = [link for link in report.links if name in (link.a, link.b)]
@@ -320,7 +325,7 @@ def _links(owner: Monitor, name: str, batch: int) -> Any:
     ]
     rows = [
         [
-            parts.link(parts.clip(link.b if link.a == name else link.a), scope.feature_path(owner, link.b if link.a == name else link.a, batch)),
+            parts.link(parts.clip(_other(link, name)), scope.feature_path(owner, _other(link, name), batch)),
             say.number(link.reference, 2), say.number(link.batch, 2), say.score(link.score),
             parts.badge(say.VERDICTS["drift" if link.drift else "stable"]),
         ]

@@ -9,10 +9,11 @@ from typing import Any
 import dash
 from dash import Input, Output, callback, html
 
-from dashboard import brief, parts, say, service
+from dashboard import ledger, parts, say, service
 from dashboard.api import silent
 from dashboard.guard import guarded
 from storage import history
+from storage.records import Job
 
 dash.register_page(__name__, path="/health", title="Health - Drift Detector", order=111)
 LIBRARIES = ("dash", "plotly", "scikit-learn", "pandas", "numpy", "pyarrow", "sqlite-utils", "APScheduler", "skops")
@@ -51,7 +52,7 @@ def _body() -> list[Any]:
         ),
         parts.panel("Jobs", _jobs(jobs), flush=True),
         parts.panel(
-            "The last errors", brief.ledger(history.events(serving.db, level="error", last=15), None), flush=True
+            "The last errors", ledger.lines(history.events(serving.db, level="error", last=15), None), flush=True
         ),
     ]
 
@@ -81,6 +82,10 @@ def _now() -> Any:
     )
 
 
+def _state(job: Job) -> say.Word:
+    return say.Word(f"Failed {say.count(job.failures, 'time')}", "bad") if job.failures else say.Word("Well", "ok")
+
+
 def _jobs(jobs: list[Any]) -> Any:
     if not jobs:
         return parts.quiet("No job has run yet.")
@@ -96,7 +101,7 @@ def _jobs(jobs: list[Any]) -> Any:
     rows = [
         [
             job.name,
-            parts.badge(say.Word(f"Failed {say.count(job.failures, 'time')}", "bad") if job.failures else say.Word("Well", "ok")),
+            parts.badge(_state(job)),
             say.ago(job.last_run, now), say.ago(job.last_ok, now),
             say.clock(job.next_run) if job.next_run else "–", job.error or "–",
         ]

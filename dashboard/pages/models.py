@@ -49,7 +49,8 @@ def _head(owner: Monitor) -> Any:
     champion = next((item for item in versions if item.id == owner.champion), None)
     promoted = len(history.reigns(service().db, owner.id)) - 1
     title = f"v{champion.number} is the champion" if champion else "No champion"
-    sub = f"{say.count(len(versions), 'version')}, {say.count(promoted, 'change')} of champion. {champion.reason if champion else ''}"
+    counted = f"{say.count(len(versions), 'version')}, {say.count(promoted, 'change')} of champion."
+    sub = f"{counted} {champion.reason}" if champion else counted
     tools = [
         parts.action("Train now", "retrain", owner.name),
         parts.action("Roll back", "rollback", owner.name) if promoted > 0 else None,

@@ -8,7 +8,7 @@ import dash
 import numpy as np
 from dash import Input, Output, callback, html
 
-from dashboard import brief, parts, say, scope, service
+from dashboard import brief, inbox, parts, say, scope, service
 from dashboard.guard import guarded
 from storage import history
 from storage.records import Monitor
@@ -24,7 +24,7 @@ def layout(**_: Any) -> html.Div:
         return brief.layout(monitors[0])
     if not monitors:
         return parts.page(monitors, None, "overview", parts.heading("No model is watched yet"), _first_steps())
-    inbox, rows, title = _read()
+    waiting, rows, title = _read()
     return parts.page(
         monitors,
         None,
@@ -32,7 +32,7 @@ def layout(**_: Any) -> html.Div:
         parts.live(
             "overview-head", parts.heading(title, tools=parts.link("New monitor", "/new", className="btn btn-quiet"))
         ),
-        parts.live("overview-inbox", inbox),
+        parts.live("overview-inbox", waiting),
         parts.live("overview-rows", rows),
     )
 
@@ -69,7 +69,7 @@ def _read() -> tuple[Any, Any, str]:
     table = parts.panel(
         say.count(len(monitors), "monitor"), parts.table(columns, rows, "All monitors"), flush=True,
     )  # fmt: skip
-    return brief.inbox_panel(serving), table, title
+    return inbox.waiting(serving), table, title
 
 
 def _row(serving: Any, monitor: Monitor) -> list[Any]:
@@ -115,5 +115,5 @@ def _row(serving: Any, monitor: Monitor) -> list[Any]:
 )
 def refresh(_: int) -> Any:
     """Newer data on the page as it stands."""
-    inbox, rows, title = _read()
-    return parts.heading(title, tools=parts.link("New monitor", "/new", className="btn btn-quiet")), inbox, rows
+    waiting, rows, title = _read()
+    return parts.heading(title, tools=parts.link("New monitor", "/new", className="btn btn-quiet")), waiting, rows

@@ -116,7 +116,8 @@ def _head(owner: Monitor, view: scope.Window, known: scope.Known, metric: str) -
         moved = f", {say.metric_change(metric, change)} ({'better' if better else 'worse'}) than in the {RECENT} before"
     unlabelled = len(view) - len(items)
     wait = f" {say.count(unlabelled, 'batch waits', 'batches wait')} for labels." if unlabelled else ""
-    text = f"Measured on {say.count(rows, 'labelled row')} of the last {len(items[-RECENT:])} labelled batches{moved}.{wait}"
+    recent = len(items[-RECENT:])
+    text = f"Measured on {say.count(rows, 'labelled row')} of the last {recent} labelled batches{moved}.{wait}"
     return parts.heading(f"{label} is {say.metric_value(metric, now)}", text, above=owner.name)
 
 
@@ -177,7 +178,10 @@ def _residuals(owner: Monitor, view: scope.Window, known: scope.Known, recent: d
     sub = f"{say.count(len(pairs), 'row')} of the last {len(newest)} labelled batches (at most 400 of each)."
     if "residuals" in recent:
         low, q25, middle, q75, high = recent["residuals"]
-        sub += f" Half of the errors lie between {say.number(q25)} and {say.number(q75)}, nine in ten between {say.number(low)} and {say.number(high)}; median {say.number(middle)}."
+        sub += (
+            f" Half of the errors lie between {say.number(q25)} and {say.number(q75)}, nine in ten between "
+            f"{say.number(low)} and {say.number(high)}; median {say.number(middle)}."
+        )
     return parts.panel(
         "Predicted against actual",
         parts.chart("residuals", figure, "Predicted against actual values", still=True),

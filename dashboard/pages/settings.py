@@ -283,6 +283,7 @@ def _effect(owner: Monitor, chosen: dict[str, Any]) -> Any:
     found = service().settings_effect(owner.name, chosen)
     before, after = found["alarms_before"], found["alarms_after"]
     return parts.notice(
-        f"{words}: would have raised {say.count(after, 'alarm')} instead of {before:,} in the last {say.count(found['batches'], 'batch', 'batches')}.",
+        f"{words}: would have raised {say.count(after, 'alarm')} instead of {before:,} in the last "
+        f"{say.count(found['batches'], 'batch', 'batches')}.",
         "warn" if after > before else "ok",
     )

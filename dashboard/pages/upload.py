@@ -178,7 +178,7 @@ def _refused(name: str, reason: str) -> Any:
             ],
             className="samples",
         ),
-        sub="Mend the file and choose it again. In quarantine its bytes are kept with the reason, and it can be tried again.",
+        sub="Mend the file and choose it again. In quarantine its bytes are kept with the reason, to be tried again.",
     )
 
 

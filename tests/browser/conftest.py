@@ -29,6 +29,7 @@ ARGUMENTS = (
 )  # fmt: skip
 BATCHES, ROWS = 14, 150
 FIRST_DRIFTED = 8
+ROLES = {"id_column": "id", "time_column": "when"}
 START = np.datetime64("2026-01-01")
 
 
@@ -108,8 +109,8 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("seed") / "data"
     service = Service(folder)
     with service.store.hurried():
-        service.init("shop", "reference.csv", together(range(6)), "bought", id_column="id", time_column="when", estimator="linear",
-                     settings={"retrain.min_labelled": 100, "retrain.cooldown": 0, "retrain.tenure": 0})  # fmt: skip
+        quick = {"retrain.min_labelled": 100, "retrain.cooldown": 0, "retrain.tenure": 0}
+        service.init("shop", "reference.csv", together(range(6)), "bought", estimator="linear", settings=quick, **ROLES)
         for day in range(6, 6 + BATCHES):
             drifted = day - 6 >= FIRST_DRIFTED
             service.ingest("shop", f"day-{day}.csv", table(day, ROWS, shift=1.2 * drifted, turned=drifted))

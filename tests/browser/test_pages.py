@@ -173,11 +173,13 @@ def contrast(page, selector: str) -> float:
     return page.locator(selector).first.evaluate(
         """element => {
             const parts = text => text.match(/[\\d.]+/g).map(Number);
+            const under = node => parts(getComputedStyle(node).backgroundColor);
             let ground = element;
-            while (ground && (parts(getComputedStyle(ground).backgroundColor)[3] ?? 1) === 0) ground = ground.parentElement;
-            const light = rgb => rgb.slice(0, 3).map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-                .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
-            const pair = [light(parts(getComputedStyle(element).color)), light(parts(getComputedStyle(ground).backgroundColor))];
+            while (ground && (under(ground)[3] ?? 1) === 0) ground = ground.parentElement;
+            const linear = c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+            const weights = [0.2126, 0.7152, 0.0722];
+            const light = rgb => weights.reduce((sum, weight, at) => sum + weight * linear(rgb[at] / 255), 0);
+            const pair = [light(parts(getComputedStyle(element).color)), light(under(ground))];
             return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
         }"""
     )

@@ -85,6 +85,7 @@ def test_a_refused_file_can_be_kept_and_tried_again(site, visit, tmp_path):
     open_page(page, f"{site.url}{SHOP}/upload")
     send(page, tmp_path, "columns.csv", b"id,when\n7,2026-02-02\n")
     page.locator("#upload-ingest").click()
+    page.get_by_text("columns.csv: received").wait_for()
     site.service.work("shop")
     page.get_by_text("columns.csv: quarantined").wait_for()
     page.locator("#upload-result").get_by_role("button", name="Try again").click()

@@ -1,0 +1,87 @@
+"""What waits for a person: held versions, quarantined batches, failed jobs, each with its buttons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dash import html
+
+from dashboard import parts, say, scope
+
+if TYPE_CHECKING:
+    from pipeline.service import Service
+
+
+def waiting(serving: Service, only: str | None = None) -> Any:
+    """What waits for a person, each with its buttons; nothing when nothing waits."""
+    needs = [need for need in serving.needs_person() if only is None or need["monitor"] in (only, None)]
+    if not needs:
+        return None
+    lines = [_need(need) for need in needs]
+    title = "One thing needs a person" if len(needs) == 1 else f"{len(needs)} things need a person"
+    first = html.Ul(lines[:3], className="inbox")
+    rest = None
+    if len(lines) > 3:
+        rest = html.Details(
+            [html.Summary(f"{len(lines) - 3} more"), html.Ul(lines[3:60], className="inbox")], className="inbox-more"
+        )
+    return parts.panel(title, first, rest, tools=_all_at_once(needs), flush=True)
+
+
+def _all_at_once(needs: list[dict[str, Any]]) -> Any:
+    """One answer for many quarantined batches of one monitor."""
+    by_monitor: dict[str, list[str]] = {}
+    for need in needs:
+        if need["kind"] == "quarantined":
+            by_monitor.setdefault(need["monitor"], []).append(str(need["batch_id"]))
+    many = [(monitor, batches) for monitor, batches in by_monitor.items() if len(batches) > 1]
+    return [
+        parts.action(f"Leave all {len(batches)} quarantined", "discard", monitor, ",".join(batches))
+        for monitor, batches in many[:1]
+    ]
+
+
+def _need(need: dict[str, Any]) -> html.Li:
+    return html.Li(
+        [html.Div(_need_text(need), className="inbox-text"), html.Div(_need_buttons(need), className="cell-actions")]
+    )
+
+
+def _need_text(need: dict[str, Any]) -> list[Any]:
+    words = {
+        "held": ("warn", f"v{need['version_number']} waits for your word"),
+        "quarantined": ("aside", f"{need.get('batch_name') or 'A batch'} is quarantined"),
+        "failed_job": ("bad", "A job fails"),
+    }
+    tone, title = words[need["kind"]]
+    where = f"{need['monitor']}: " if need["monitor"] else ""
+    return [
+        html.Div(parts.badge(say.Word(f"{where}{title}", tone))),
+        html.Div(
+            [
+                need["text"],
+                html.Span(f" {say.clock(need['since'])}", className="muted small") if need["since"] else None,
+            ],
+            className="small",
+        ),
+    ]
+
+
+def _need_buttons(need: dict[str, Any]) -> list[Any]:
+    monitor = need["monitor"]
+    if need["kind"] == "held":
+        number = need["version_number"]
+        return [
+            parts.link("Compare", f"{scope.base(monitor)}/models/compare?b=v{number}", className="btn btn-quiet"),
+            parts.action("Promote", "promote", monitor, number, primary=True),
+            parts.action("Refuse", "refuse", monitor, number),
+        ]
+    if need["kind"] == "quarantined":
+        batch = need["batch_id"]
+        return [
+            parts.link("Look", f"{scope.base(monitor)}/batches/{batch}", className="btn btn-quiet"),
+            parts.action("Try again", "retry", monitor, batch),
+            parts.action("Accept", "accept", monitor, batch) if need["acceptable"] else None,
+            parts.action("Leave it", "discard", monitor, batch),
+        ]
+    return [parts.link("Look", "/health", className="btn btn-quiet")]
