@@ -1,9 +1,9 @@
-# make run, make test, make bench, make lint, make screenshots: each sets up what it needs.
+# make run, make test, make bench, make soak, make lint, make screenshots: each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test bench lint screenshots clean
+.PHONY: run test bench soak lint screenshots clean
 
 run: $(BIN)/.ready
 	$(BIN)/python run.py $(ARGS)
@@ -13,6 +13,9 @@ test: $(BIN)/.ready-tests chromium
 
 bench: $(BIN)/.ready-tests
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+soak: $(BIN)/.ready-tests
+	DRIFT_KILL_STRIDE=1 $(BIN)/python -m pytest -m faults --timeout 3600 $(ARGS)
 
 lint: $(BIN)/.ready-tests
 	$(BIN)/ruff check .
