@@ -28,8 +28,8 @@ def compare(reference: Profile, batch: Profile, judged: Set[str]) -> tuple[float
     Returns
     -------
     tuple of float
-        Log p-value, and the effect: Mahalanobis' distance of the means without its small-sample bias. (0, 0) where there
-        is too little to compare.
+        Log p-value, and the effect: Mahalanobis' distance of the means without its small-sample bias. (0, 0) where
+        there is too little to compare.
     """
     a, b = reference.joint, batch.joint
     n, m = float(batch.rows), float(reference.rows)

@@ -1,7 +1,7 @@
 """The eyes: each looks at all features at once and gives the logarithm of a p-value and an effect size.
 
-Pure: no I/O, no clock, no randomness. Arrays are (features,) unless said otherwise; ``n`` rows of the batch, ``m`` of the
-reference, both divided by the design effect. Effects are standardised differences with their small-sample bias removed.
+Pure: no I/O, no clock, no randomness. Arrays are (features,) unless said otherwise; ``n`` rows of the batch, ``m`` of
+the reference, both divided by the design effect. Effects are standardised differences without their small-sample bias.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def shape(
 ) -> Seen:
     """Chi-square over bins, those with few expected rows pooled; gamma law with the permutation moments.
 
-    Pearson's statistic is right in the middle of its law but bold far out where one bin of few expected rows holds many;
-    the likelihood ratio is bold in the middle but not there. The less surprised of the two speaks.
+    Pearson's statistic is right in the middle of its law but bold far out, where one bin of few expected rows holds
+    many; the likelihood ratio is bold in the middle but not there. The less surprised of the two speaks.
 
     Parameters
     ----------
@@ -69,7 +69,8 @@ def shape(
     total = x + y
     few = total * (np.minimum(n, m) / (n + m))[:, None] < _EXPECTED
     x_rest, rest = (x * few).sum(axis=1) + x_rest, (total * few).sum(axis=1) + x_rest + y_rest
-    x, total = np.c_[np.where(few, 0.0, x), x_rest], np.c_[np.where(few, 0.0, total), rest]
+    x = np.column_stack((np.where(few, 0.0, x), x_rest))
+    total = np.column_stack((np.where(few, 0.0, total), rest))
     rows = (n + m)[:, None]
     expected = total * n[:, None] / rows
     parts = np.divide((x - expected) ** 2, expected, out=np.zeros_like(x), where=expected > 0)

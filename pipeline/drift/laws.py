@@ -81,7 +81,7 @@ def _fraction(x: Floats, a: Floats) -> Floats:
         c = np.where(np.abs(c) < 1e-300, 1e-300, c)
         step = d * c
         h = h * step
-        if np.abs(step - 1).max(initial=0.0) < 1e-7:
+        if np.abs(step - 1).max(initial=0.0) < 1e-5:
             break
     return np.log(np.maximum(h, 1e-300))
 
@@ -93,7 +93,7 @@ def _series(x: Floats, a: Floats) -> Floats:
     for i in range(1, 400):
         term = term * x / (a + i)
         total = total + term
-        if (term <= 1e-8 * total).all():
+        if (term <= 1e-6 * total).all():
             break
     return total
 
@@ -113,8 +113,8 @@ def log_gamma(x: Floats) -> Floats:
 def log_more(x: Floats, n: Floats, y: Floats, m: Floats) -> Floats:
     """Logarithm of the chance that at least ``x`` of the ``x + y`` marked rows lie among ``n`` of ``n + m`` rows.
 
-    The hypergeometric tail of Fisher's exact test, one-sided, of which ``x`` itself counts half (mid-p, Lancaster 1961: on
-    average over tables neither bold nor shy). The tail is bounded from above by a geometric series: the ratio of
+    The hypergeometric tail of Fisher's exact test, one-sided, of which ``x`` itself counts half (mid-p, Lancaster 1961:
+    on average over tables neither bold nor shy). The tail is bounded from above by a geometric series: the ratio of
     successive terms falls, so ``tail <= first / (1 - ratio)``, which is close where it matters, far out. Rows need not
     be whole numbers (a design effect divides them).
 

@@ -17,7 +17,8 @@ from pipeline.profile.layout import grouped
 
 Floats = NDArray[np.float64]
 NUMERIC_EYES = {
-    "location": 0.2, "scale": 0.15, "cumulative": 0.05, "shape": 0.15, "single value": 0.15, "tails": 0.15, "nulls": 0.15,
+    "location": 0.2, "scale": 0.15, "cumulative": 0.05, "shape": 0.15, "single value": 0.15, "tails": 0.15,
+    "nulls": 0.15,
 }  # fmt: skip
 LEVEL_EYES = {"shape": 0.35, "single level": 0.25, "new levels": 0.25, "nulls": 0.15}
 _CHUNKS = 20.0  # consecutive parts that a reference averages over
@@ -100,8 +101,8 @@ def _numbers(base: Side, seen: Side, least_rows: int) -> tuple[Floats, Floats, N
     single = [np.take_along_axis(side.shards, cells, 1) * by[:, None] for side, by in ((two, by_n), (one, by_m))]
     tails = [np.einsum("tfc,fc->ft", lens.lower, side.cells) * by[:, None] for side, by in ((two, by_n), (one, by_m))]
     nulls = [np.array(two.nulls * all_n / max(two.rows, 1)), np.array(one.nulls * all_m / max(one.rows, 1))]
-    x, y = (np.c_[single[at], tails[at], nulls[at]] for at in (0, 1))
-    wide_n, wide_m = (np.c_[np.repeat(a[:, None], x.shape[1] - 1, 1), b] for a, b in ((n, all_n), (m, all_m)))
+    x, y = (np.column_stack((single[at], tails[at], nulls[at])) for at in (0, 1))
+    wide_n, wide_m = (np.column_stack(((a,) * (x.shape[1] - 1)) + (b,)) for a, b in ((n, all_n), (m, all_m)))
     log_p, effect = eyes.counted(x, wide_n, y, wide_m)
     edge = cells.shape[1]
     best, outer = log_p[:, :edge].argmin(axis=1), log_p[:, edge:-1].argmin(axis=1) + edge
@@ -132,9 +133,9 @@ def _levels(base: Side, seen: Side, least_rows: int) -> tuple[Floats, Floats, ND
     nulls = [two.nulls * all_n / max(two.rows, 1), one.nulls * all_m / max(one.rows, 1)]
     once = base.lens.once * by_m
     clump = 1 + base.lens.again * n / m  # an unseen level that comes at all comes more than once in a large batch
-    left = np.c_[marked[0], fresh / clump, nulls[0]]
-    right = np.c_[marked[1], once / clump, nulls[1]]
-    wide_n, wide_m = (np.c_[a, a, np.maximum(a / clump, 1.0), b] for a, b in ((n, all_n), (m, all_m)))
+    left = np.column_stack((marked[0], fresh / clump, nulls[0]))
+    right = np.column_stack((marked[1], once / clump, nulls[1]))
+    wide_n, wide_m = (np.column_stack((a, a, np.maximum(a / clump, 1.0), b)) for a, b in ((n, all_n), (m, all_m)))
     log_p, effect = eyes.counted(left, wide_n, right, wide_m)
     best, at = log_p[:, : cells.shape[1]].argmin(axis=1), np.arange(len(n))
     one_name = log_more(top, n, np.zeros_like(m), m) + np.log1p(base.lens.once)

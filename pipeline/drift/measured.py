@@ -22,7 +22,7 @@ def distances(base: Side, seen: Side) -> dict[str, dict[str, float]]:
         fine = [base.numbers.shares, seen.numbers.shares]
         _fill(found, base.numeric, "numeric", fine, coarse, base.positions)
     if base.categorical:
-        both = [_shares(np.c_[one.levels.counts, one.levels.new]) for one in (base, seen)]
+        both = [_shares(np.column_stack((one.levels.counts, one.levels.new))) for one in (base, seen)]
         _fill(found, base.categorical, "categorical", both, both, both[0])
     for name in base.dates:
         grid = base.profile.grid.by_name[name]

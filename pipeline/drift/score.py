@@ -114,7 +114,7 @@ def _feature(
     hit = bool(ruling.hits[at])
     value, eye, log_p = float(ruling.scores[at]), sight.eyes[at], float(sight.log_p[at])
     verdict: Verdict = "drift" if hit or link else "stable"
-    if verdict == "stable" and min(one.present, two.present) < settings.drift.min_rows:
+    if verdict == "stable" and min(base.present[at], seen.present[at]) < settings.drift.min_rows:
         verdict = "too_few_rows"
     if hit:
         text = words.feature(

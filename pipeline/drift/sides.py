@@ -45,6 +45,12 @@ class Side:
         return levels_of(self.profile, self.categorical)
 
     @cached_property
+    def present(self) -> list[int]:
+        """Rows with a value of each feature, in the order of ``names``."""
+        dates = [self.profile.features[name].present for name in self.dates]
+        return [*map(int, self.numbers.present), *map(int, self.levels.present), *dates]
+
+    @cached_property
     def wobble(self) -> Floats:
         """The reference's own wobble of each feature, in the order of ``names``."""
         return np.array([self.profile.grid.by_name[name].wobble for name in self.names])

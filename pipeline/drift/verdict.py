@@ -68,9 +68,10 @@ def rule(
     big = sight.effect >= least
     link_p, link_scores = _links(pairs, settings)
     crowd_p = crowd[0] if crowd[1] >= settings.drift.min_effect else 0.0
-    weights = np.r_[watched * (FEATURES / size), LINKS, CROWD, max(FEATURES - FEATURES * (watched.sum() / size), 0.0)]
-    spoken = float(pool(np.r_[np.where(big, log_p, 0.0), link_p, crowd_p, 0.0], weights))
-    surprise = float(pool(np.r_[log_p, link_p, crowd[0], 0.0], weights))
+    silent = 0.0 if watched.any() else FEATURES
+    weights = np.concatenate((watched * (FEATURES / size), (LINKS, CROWD, silent)))
+    spoken = float(pool(np.concatenate((np.where(big, log_p, 0.0), (link_p, crowd_p, 0.0))), weights))
+    surprise = float(pool(np.concatenate((log_p, (link_p, crowd[0], 0.0))), weights))
     drifts = spoken <= budget
     scores = np.minimum(log_p / line, sight.effect / least)
     hits = (scores >= 1.0) & drifts

@@ -57,7 +57,7 @@ def fit_grid(source: Source, features: Sequence[Feature]) -> Grid:
     return Grid(*ties.tie(table, wobble.measured(table, grids)))
 
 
-# --- numbers and dates --------------------------------------------------------------------------------------------------
+# --- numbers and dates ------------------------------------------------------------------------------------------------
 
 
 def _cells_of(feature: Feature, column: pa.ChunkedArray) -> FeatureGrid:
@@ -110,7 +110,7 @@ def normal_scores(counts: NDArray[np.float64]) -> list[float]:
     return (scores / (np.sqrt(weights @ scores**2) or 1.0)).tolist()
 
 
-# --- levels -------------------------------------------------------------------------------------------------------------
+# --- levels -----------------------------------------------------------------------------------------------------------
 
 
 def _levels_of(feature: Feature, column: pa.ChunkedArray) -> FeatureGrid:

@@ -116,7 +116,7 @@ def _of_levels(table: pa.Table, grid: FeatureGrid) -> NDArray[np.intp]:
 
 
 def _columns(scored: Mapping[str, Floats], codes: Mapping[str, NDArray[np.intp]]) -> tuple[list[str], Floats]:
-    """All columns as standardised ones: numbers by their scores, levels by marks; whose each is, and (rows, columns)."""
+    """All columns standardised, numbers by their scores, levels by marks: whose each is, and (rows, columns)."""
     owners, lines = [], []
     for name, line in scored.items():
         owners.append(name)

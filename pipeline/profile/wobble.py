@@ -1,4 +1,7 @@
-"""How much a feature moves in healthy times: the reference's own consecutive chunks. Pure: no I/O, no clock, no randomness."""
+"""How much a feature moves in healthy times, from the reference's own consecutive chunks.
+
+Pure: no I/O, no clock, no randomness.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,10 @@ def measured(table: pa.Table, grids: Sequence[FeatureGrid]) -> tuple[FeatureGrid
 
     Notes
     -----
-    Twenty, and sixty, consecutive chunks of ``c`` rows are compared in about ten bins: in the share of each, and for numbers in the
-    mean and the spread. The dispersion ``D`` between chunks is 1 for independent rows; if a chunk moves as a whole it is
-    ``1 + c w``, where ``w`` is the variance of what a chunk has in common over that of one row (the intraclass
-    correlation), and a batch of ``n`` rows varies ``1 + n w`` times. The largest ``w`` counts; one that chance explains
+    Twenty, and sixty, consecutive chunks of ``c`` rows are compared in about ten bins: in the share of each, and for
+    numbers in the mean and the spread. The dispersion ``D`` between chunks is 1 for independent rows; if a chunk moves
+    as a whole it is ``1 + c w``, where ``w`` is the variance of what a chunk has in common over that of one row (the
+    intraclass correlation), and a batch of ``n`` rows varies ``1 + n w`` times. The largest ``w`` counts; one that chance explains
     is 0, and one above 0.1 too: such rows are sorted by the feature, not in order of time.
     """
     found = dict.fromkeys((grid.name for grid in grids), 0.0)
@@ -51,7 +54,7 @@ def measured(table: pa.Table, grids: Sequence[FeatureGrid]) -> tuple[FeatureGrid
 
 
 def groups(table: pa.Table, grid: FeatureGrid) -> NDArray[np.intp]:
-    """About ten bins of a feature: the bin of each row, -1 where missing. Dates are not judged by their passing: all -1."""
+    """About ten bins of a feature: the bin of each row, -1 where missing; all -1 for dates, which always pass."""
     if grid.kind == "date":
         return np.full(table.num_rows, -1)
     if grid.kind == "categorical":

@@ -85,7 +85,8 @@ def _run(name: str, fit: Callable[[pa.Table], Judge], seed: int, scale: float, w
         for columns, nulls, rows, total, alarms in healthy(fit, seed, scale):
             low, high = interval(alarms, total)
             print(
-                f"  {columns:7} {nulls:6.0%} {rows:7,} {total:8} {alarms:7} {alarms / total:7.2%}  {low:.2%} to {high:.2%}",
+                f"  {columns:7} {nulls:6.0%} {rows:7,} {total:8} {alarms:7} {alarms / total:7.2%}"
+                f"  {low:.2%} to {high:.2%}",
                 flush=True,
             )
     if which != "healthy":

@@ -1,4 +1,4 @@
-"""Tables with known shifts, for the benchmarks: healthy rows of many shapes, and ten ways in which a batch may differ."""
+"""Tables with known shifts, for the benchmarks: healthy rows of many shapes, and ten ways a batch may differ."""
 
 from __future__ import annotations
 
