@@ -103,8 +103,9 @@ def decide(situation: Situation, settings: Settings) -> Choice:
     details = _figures(situation, shift)
     if _loses_to_predecessor(situation, settings):
         return _rollback(situation, details)
-    signals = [signal for check in TRIGGERS.values() if (signal := check(situation, settings, shift))]
-    details["fired"] = [signal.trigger for signal in signals]
+    fired = {name: signal for name, check in TRIGGERS.items() if (signal := check(situation, settings, shift))}
+    signals = list(fired.values())
+    details["fired"] = list(fired)
     if not signals:
         return Choice("keep", "none", _calm(situation, settings, shift), details)
     first = signals[0]

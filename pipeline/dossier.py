@@ -334,6 +334,7 @@ def state_of(
     without_held: int | None = None,
     holds: str | None = None,
     stuck: str | None = None,
+    short: str | None = None,
     answered: bool = False,
 ) -> tuple[Health, str]:
     """The health of a monitor after what is about to be stored.
@@ -358,6 +359,7 @@ def state_of(
             episodes=lasting,
             harm_known=drift_began is not None and history.labelled_since(desk.db, monitor.id, drift_began) > 0,
             stuck=stuck,
+            short=short,
         )
     )
 

@@ -19,6 +19,7 @@ class Open:
     episodes: Sequence[Episode] = ()  # that last
     harm_known: bool = False  # labels of drifted batches have come
     stuck: str | None = None  # trainings that failed in a row
+    short: str | None = None  # the champion is as good as can be had, yet not as good as models here used to be
 
 
 def judge(now: Open) -> tuple[Health, str]:
@@ -54,6 +55,8 @@ def judge(now: Open) -> tuple[Health, str]:
         return "unreliable", f"{drift.summary} Whether it does harm is not known until labels come."
     if drift:
         return "drifting", f"{drift.summary} Labels show no loss: drift seen, harm not seen."
+    if now.short:
+        return "healthy", f"The data look like the training data. {now.short} Nothing trained so far does better."
     return "healthy", "The data look like the training data, and no loss is seen."
 
 

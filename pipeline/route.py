@@ -197,6 +197,7 @@ def _decide(desk: Desk, monitor: Monitor, batch: Batch, carry: dict[str, Any]) -
         desk, monitor, episodes=episodes, training=training.reason if training else None,
         fault=choice.reason if choice.action == "quarantine" else None,
         stuck=choice.reason if choice.action == "hold" else None, answered=back is not None,
+        short=choice.reason.split(" Not trained")[0] if choice.details.get("fired") == ["shortfall"] else None,
     )  # fmt: skip
     events = [*view.events(desk, monitor, batch), *_decision_events(desk, monitor, batch, choice)]
     desk.store.decided(after, decision, measured, episodes, state, events, training)
