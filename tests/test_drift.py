@@ -284,6 +284,21 @@ def test_any_numbers_give_finite_reports(first: list, second: list):
     assert json.dumps(report_json("x", report), allow_nan=False)
 
 
+@pytest.mark.parametrize("name", ["x", "c", "d"])
+def test_one_feature_of_any_kind_is_enough(name: str):
+    def rows(count: int, seed: int) -> pa.Table:
+        rng = np.random.default_rng(seed)
+        days = pa.array(rng.integers(0, 10**9, count) * 10**6, pa.int64()).cast(pa.timestamp("us"))
+        return pa.table({"x": rng.normal(size=count), "c": rng.choice(["a", "b"], count), "d": days}).select([name])
+
+    watched = Watched(rows(2_000, 1))
+    assert watched.judge(rows(300, 2)).verdict == "stable"
+    gone = pa.table({name: pa.nulls(300, rows(1, 1).schema.field(name).type)})
+    assert [fault.kind for fault in watched.judge(gone).faults] == ["nulls"]
+    assert watched.judge(gone).drifted == (name,)
+    assert Watched(gone).judge(rows(300, 2)).features == ()
+
+
 def test_merged_references_judge_as_the_whole(people: Watched):
     rng = np.random.default_rng(24)
     whole = adults(rng, 2_000)

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.profile.counts import Profile
+from pipeline.profile.counts import SHARDS, Profile
 from pipeline.profile.grid import CELLS, FeatureGrid
 
 Floats = NDArray[np.float64]
@@ -72,9 +72,9 @@ class Lens:
 def numbers_of(profile: Profile, names: Sequence[str]) -> Numbers:
     """The numeric features of a profile side by side."""
     parts = [profile.features[name] for name in names]
-    shards = np.array([part.counts for part in parts], np.float64).reshape(len(parts), CELLS, -1)
+    shards = np.array([part.counts for part in parts], np.float64).reshape(len(parts), CELLS, SHARDS)
     nulls = np.array([part.nulls for part in parts], np.float64)
-    flat = shards.reshape(len(parts), -1) if len(parts) else np.zeros((0, 0))
+    flat = shards.reshape(len(parts), CELLS * SHARDS)
     return Numbers(tuple(names), shards.sum(axis=2), flat, nulls, profile.rows)
 
 

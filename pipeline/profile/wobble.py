@@ -36,8 +36,8 @@ def measured(table: pa.Table, grids: Sequence[FeatureGrid]) -> tuple[FeatureGrid
     Twenty, and sixty, consecutive chunks of ``c`` rows are compared in about ten bins: in the share of each, and for
     numbers in the mean and the spread. The dispersion ``D`` between chunks is 1 for independent rows; if a chunk moves
     as a whole it is ``1 + c w``, where ``w`` is the variance of what a chunk has in common over that of one row (the
-    intraclass correlation), and a batch of ``n`` rows varies ``1 + n w`` times. The largest ``w`` counts; one that chance explains
-    is 0, and one above 0.1 too: such rows are sorted by the feature, not in order of time.
+    intraclass correlation), and a batch of ``n`` rows varies ``1 + n w`` times. The largest ``w`` counts; one that
+    chance explains is 0, and one above 0.1 too: such rows are sorted by the feature, not in order of time.
     """
     found = dict.fromkeys((grid.name for grid in grids), 0.0)
     for many in _CHUNKS:
