@@ -184,6 +184,21 @@ def test_a_broken_link_is_found_though_margins_stand_still(people: Watched):
     assert {report.links[0].a, report.links[0].b} == {"waist", "bmi"} == set(report.drifted)
 
 
+def test_rare_marks_raise_no_false_links():
+    rng = np.random.default_rng(31)
+
+    def rows(count: int) -> pa.Table:
+        return pa.table(
+            {f"m{at}": (rng.random(count) < share).astype(float) for at, share in enumerate((0.01, 0.02, 0.03))}
+        )
+
+    features = tuple(Feature(f"m{at}", "numeric") for at in range(3))
+    reference = rows(6_000)
+    grid = fit_grid(reference, features)
+    base = profile(reference, grid)
+    assert sum(score(base, profile(rows(200), grid), PLAIN).drift for _ in range(60)) <= 3
+
+
 def test_wobble_of_the_reference_widens_the_null():
     rng = np.random.default_rng(17)
 
@@ -196,7 +211,7 @@ def test_wobble_of_the_reference_widens_the_null():
     assert grid.features[0].wobble == pytest.approx(0.04, rel=0.65)
     base = profile(reference, grid)
     alarms = sum(score(base, profile(days(1), grid), PLAIN).drift for _ in range(60))
-    still = Grid((replace(grid.features[0], wobble=0.0),), grid.linked, grid.bonds)
+    still = Grid((replace(grid.features[0], wobble=0.0),), grid.linked, grid.peaks, grid.bonds)
     deaf = Profile(still, base.rows, base.features, base.joint)
     without = sum(score(deaf, replace(profile(days(1), grid), grid=still), PLAIN).drift for _ in range(60))
     assert alarms <= 4 < without

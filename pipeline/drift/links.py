@@ -14,6 +14,7 @@ from pipeline.profile import Profile
 from pipeline.profile.joint import correlations
 
 Floats = NDArray[np.float64]
+_JOINT = 5.0  # rows that two rare marks must be expected to share before their link is judged
 _LEAST_ROWS = 80  # below, the far tail of a correlation is not to be trusted
 
 
@@ -46,6 +47,8 @@ def compare(reference: Profile, batch: Profile, judged: Set[str]) -> Pairs | Non
     variance = np.array(reference.grid.bonds) * ((1 + 10 / n) / (n - 3) + 1 / (m - 3))
     gap = np.abs(np.arctanh(np.clip(s, -0.999, 0.999)) - np.arctanh(np.clip(r, -0.999, 0.999)))
     log_p = np.minimum(log_normal(gap / np.sqrt(variance)) + np.log(2.0), 0.0)
+    peaks = np.array(reference.grid.peaks)
+    log_p = np.where(min(n, m) >= _JOINT * peaks[first] * peaks[second], log_p, 0.0)
     varies = (np.diag(covariance) > 0.05) & np.array([name in judged for name in names], bool)
     log_p = np.where((min(n, m) >= _LEAST_ROWS) & varies[first] & varies[second], log_p, 0.0)
     return Pairs(first, second, r, s, log_p, unbiased(np.abs(s - r), variance * (1 - r * r) ** 2), names)

@@ -76,6 +76,7 @@ class Grid:
 
     features: tuple[FeatureGrid, ...]
     linked: tuple[str, ...] = ()  # features whose dependence is counted
+    peaks: tuple[float, ...] = ()  # kurtosis of each of their scores: 3 for a normal one, 1 / p for a rare mark
     bonds: tuple[float, ...] = ()  # of each pair of them: variance of Fisher's z times rows, upper triangle by rows
 
     @cached_property
@@ -89,7 +90,7 @@ class Grid:
             {key: value for key, value in vars(feature).items() if not key.startswith("_") and key in _KEYS}
             for feature in self.features
         ]
-        data = {"format": FORMAT, "features": features, "linked": self.linked, "bonds": self.bonds}
+        data = {"format": FORMAT, "features": features, "linked": self.linked, "peaks": self.peaks, "bonds": self.bonds}
         return json.dumps(data, allow_nan=False)
 
     @staticmethod
@@ -97,7 +98,7 @@ class Grid:
         """A grid from its text."""
         data = json.loads(text)
         features = tuple(_feature_grid(item) for item in data["features"])
-        return Grid(features, tuple(data["linked"]), tuple(data["bonds"]))
+        return Grid(features, tuple(data["linked"]), tuple(data["peaks"]), tuple(data["bonds"]))
 
 
 _KEYS = tuple(FeatureGrid.__dataclass_fields__)

@@ -27,7 +27,7 @@ _CLEAR = 2.0  # times what chance alone shows: below, a column's levels are not 
 
 def tie(
     table: pa.Table, grids: Sequence[FeatureGrid]
-) -> tuple[tuple[FeatureGrid, ...], tuple[str, ...], tuple[float, ...]]:
+) -> tuple[tuple[FeatureGrid, ...], tuple[str, ...], tuple[float, ...], tuple[float, ...]]:
     """Give levels their scores, choose the linked features and say how much the link of each pair of them varies.
 
     Parameters
@@ -42,8 +42,8 @@ def tie(
         The same grids, categorical ones with the scores of their levels.
     tuple of str
         The features whose links are counted: at most 64, those most strongly linked.
-    tuple of float
-        See ``Grid.bonds``.
+    tuple of float, tuple of float
+        See ``Grid.peaks`` and ``Grid.bonds``.
 
     Notes
     -----
@@ -57,7 +57,7 @@ def tie(
 
 def _tied(
     table: pa.Table, grids: Sequence[FeatureGrid]
-) -> tuple[tuple[FeatureGrid, ...], tuple[str, ...], tuple[float, ...]]:
+) -> tuple[tuple[FeatureGrid, ...], tuple[str, ...], tuple[float, ...], tuple[float, ...]]:
     """The same for a table that is short enough."""
     scored = {g.name: _of_numbers(table, g) for g in grids if g.kind == "numeric" and g.name in table.column_names}
     codes = {g.name: _of_levels(table, g) for g in grids if g.kind == "categorical" and g.name in table.column_names}
@@ -71,7 +71,19 @@ def _tied(
     linked = _strongest(scored)
     by_name = {grid.name: grid for grid in made}
     counted = [joint.score(codes[n] if n in codes else numbers(table.column(n)), by_name[n]) for n in linked]
-    return tuple(made), linked, bonds(np.array(counted, np.float64).reshape(len(linked), table.num_rows))
+    scores = np.array(counted, np.float64).reshape(len(linked), table.num_rows)
+    return tuple(made), linked, peaks(scores), bonds(scores)
+
+
+def peaks(scores: Floats) -> tuple[float, ...]:
+    """Kurtosis of each score; (features, rows). 1 where nothing varies."""
+    if not scores.shape[1]:
+        return (1.0,) * len(scores)
+    away = scores - scores.mean(axis=1, keepdims=True)
+    variance = (away**2).mean(axis=1)
+    fourth = (away**4).mean(axis=1)
+    found = np.divide(fourth, variance**2, out=np.ones(len(scores)), where=variance > 1e-9)
+    return tuple(np.round(found, 3).tolist())
 
 
 def bonds(scores: Floats) -> tuple[float, ...]:
