@@ -95,14 +95,14 @@ def _right(monitor: Monitor, regions: dict[str, Any]) -> html.Div:
 def _nothing(serving: Service, monitor: Monitor) -> list[Any]:
     """Before the first batch: what the monitor watches and how to feed it."""
     base = scope.base(monitor)
-    inbox = serving.inbox / monitor.name
+    folder = serving.inbox / monitor.name
     return [
         parts.heading(TITLES["no_data"], say.feature_scope(monitor), above=monitor.name),
         demo_note(monitor),
         inbox.waiting(serving, monitor.name),
         html.Div(
             parts.empty(
-                f"No batch has been scored yet. Upload one, put files into {inbox}, or run: "
+                f"No batch has been scored yet. Upload one, put files into {folder}, or run: "
                 f"run.py ingest FILE --monitor {monitor.name}",
                 parts.link("Upload a batch", f"{base}/upload", className="btn btn-main"),
                 parts.link("See the first version", f"{base}/models", className="btn btn-quiet"),
@@ -129,10 +129,15 @@ def read(serving: Service, monitor: Monitor) -> dict[str, Any] | None:
     }
 
 
-def _newest_events(db: Any, monitor: Monitor, most: int = 8) -> list[Any]:
-    """The last lines of the ledger but for arrivals, which say nothing new here."""
-    found = history.events(db, monitor.id, last=20 * most)
-    return [event for event in found if event.kind != "received"][:most]
+def _newest_events(db: Any, monitor: Monitor, most: int = 6) -> list[Any]:
+    """The last runs of events but for arrivals, which say nothing new here."""
+    found = [event for event in history.events(db, monitor.id, last=40 * most) if event.kind != "received"]
+    kinds = 0
+    for at, event in enumerate(found):
+        kinds += at == 0 or event.kind != found[at - 1].kind
+        if kinds > most:
+            return found[:at]
+    return found
 
 
 def _verdict(serving: Service, monitor: Monitor) -> html.Section:
@@ -140,7 +145,7 @@ def _verdict(serving: Service, monitor: Monitor) -> html.Section:
     decision = scope.last_decision(serving.db, monitor)
     base = scope.base(monitor)
     buttons = {
-        "unreliable": parts.link("See what moved", f"{base}/drift", className="btn btn-main"),
+        "unreliable": parts.link("See why", f"{base}/{_where(serving, monitor)}", className="btn btn-main"),
         "drifting": parts.link("See what moved", f"{base}/drift", className="btn btn-main"),
         "needs_you": parts.link("Compare the versions", f"{base}/models/compare", className="btn btn-main"),
         "learning": parts.link("Watch the training", f"{base}/models", className="btn btn-main"),
@@ -161,6 +166,12 @@ def _verdict(serving: Service, monitor: Monitor) -> html.Section:
         ],
         className=f"panel verdict tone-{word.tone}",
     )
+
+
+def _where(serving: Service, monitor: Monitor) -> str:
+    """The page that shows why a model is unreliable: performance where it was lost, else drift."""
+    lasting = history.episodes(serving.db, monitor.id, open_only=True)
+    return "performance" if any(episode.kind == "performance" for episode in lasting) else "drift"
 
 
 def _tiles(serving: Service, monitor: Monitor, view: scope.Window, known: scope.Known) -> html.Div:

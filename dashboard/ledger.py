@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from dash import html
@@ -11,22 +12,33 @@ from storage.records import Monitor
 
 
 def lines(events: list[Any], monitor: Monitor | None, compact: bool = False) -> html.Div:
-    """Events under the days they happened, newest first; ``compact`` leaves out their details."""
+    """Events under the days they happened, newest first.
+
+    ``compact`` leaves out their details and tells a run of one kind by its newest.
+    """
     out: list[Any] = []
     day, found = "", []
-    for event in events:
+    for event, alike in _runs(events, compact):
         if say.date(event.created_at) != day:
             if found:
                 out.append(html.Ul(found, className="ledger"))
             day, found = say.date(event.created_at), []
             out.append(html.Div(day, className="day"))
-        found.append(_line(event, monitor, compact))
+        found.append(_line(event, monitor, compact, alike))
     if found:
         out.append(html.Ul(found, className="ledger"))
     return html.Div(out or parts.quiet("Nothing has happened yet."))
 
 
-def _line(event: Any, monitor: Monitor | None, compact: bool) -> html.Li:
+def _runs(events: list[Any], compact: bool) -> list[tuple[Any, int]]:
+    """(event, how many before it are of its kind and not told)."""
+    if not compact:
+        return [(event, 0) for event in events]
+    runs = [list(run) for _, run in itertools.groupby(events, key=lambda event: event.kind)]
+    return [(run[0], len(run) - 1) for run in runs]
+
+
+def _line(event: Any, monitor: Monitor | None, compact: bool, alike: int) -> html.Li:
     word = say.LEVELS[event.level]
     kind = say.Word(event.kind.replace("_", " "), word.tone)
     where = (
@@ -47,7 +59,7 @@ def _line(event: Any, monitor: Monitor | None, compact: bool) -> html.Li:
                 title=say.clock(event.created_at),
             ),
             html.Span(parts.badge(kind), className="kind"),
-            html.Div([event.message, " " if where else "", where, " ", details], className="said"),
+            html.Div([event.message, " " if where else "", where, " ", _alike(alike), details], className="said"),
             html.Span("" if compact else event.author, className="who"),
         ],
         id=f"event-{event.id}",
@@ -62,3 +74,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(_plain(item) for item in value)
     return str(value)
+
+
+def _alike(count: int) -> Any:
+    return html.Span(f" and {count} more like it", className="muted small") if count else None

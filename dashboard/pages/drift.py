@@ -197,6 +197,8 @@ def _episodes(owner: Monitor, view: scope.Window) -> Any:
 
 def _batch_cell(owner: Monitor, batch_id: int) -> Any:
     found = history.batch(service().db, batch_id)
+    if found.kind == "labels":  # they have no time of their own: told by the rows that came before them
+        found = next(iter(history.batches(service().db, owner.id, last=1, before=batch_id)), found)
     return html.Div(
         [
             parts.link(say.date(found.ends_at or found.received_at), f"{scope.base(owner)}/batches/{batch_id}"),
@@ -210,7 +212,8 @@ def _truth_of(episode: Episode, truths: list[Any]) -> Any:
     """The known truth of the same sort that began nearest to an episode, not later than it was said."""
     said = history.batch(service().db, episode.found_batch)
     began = history.batch(service().db, episode.onset_batch)
-    when, latest = began.ends_at or began.received_at, said.ends_at or said.received_at
+    when = began.ends_at or began.received_at
+    latest = said.ends_at or max(when, said.received_at)
     near = [truth for truth in truths if truth.kind in TRUTHS[episode.kind] and truth.starts_at <= latest]
     named = [truth for truth in near if set(truth.features) & set(episode.features)] or near
     if not named:

@@ -113,7 +113,9 @@ def _head(owner: Monitor, view: scope.Window, known: scope.Known, metric: str) -
     moved = ""
     if np.isfinite(change):
         better = (change > 0) == say.more_is_better(metric)
-        moved = f", {say.metric_change(metric, change)} ({'better' if better else 'worse'}) than in the {RECENT} before"
+        sure = abs(change) > np.hypot(_noise(items[-RECENT:], metric), _noise(items[-2 * RECENT : -RECENT], metric))
+        word = "within noise of" if not sure else "better than" if better else "worse than"
+        moved = f"; {say.metric_change(metric, change)}, {word} the {RECENT} before"
     unlabelled = len(view) - len(items)
     wait = f" {say.count(unlabelled, 'batch waits', 'batches wait')} for labels." if unlabelled else ""
     recent = len(items[-RECENT:])

@@ -40,7 +40,7 @@ def table(day: int, rows: int, *, shift: float = 0.0, turned: bool = False, labe
     others = {name: rng.normal(10, 2, rows).round(3) for name in NAMES[1:]}
     city = rng.choice(["Bergen", "Oslo", "Tromsø"], rows)
     drive = others["a/b" if turned else "größe"] - 10
-    answer = np.where(drive + rng.normal(0, 0.6, rows) > 0, "yes", "no")
+    answer = np.where(drive + rng.normal(0, 1.6, rows) > 0, "yes", "no")
     columns = {
         "id": [f"{day}-{at}" for at in range(rows)],
         "when": [str(START + day)] * rows,

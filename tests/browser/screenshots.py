@@ -1,0 +1,96 @@
+"""Pictures of every page, wide and narrow, light and dark: ``make screenshots ARGS="--url http://localhost:8050"``.
+
+Without an address the worked example is made anew in a temporary folder, which takes some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+MONITOR = "/m/obesity-risk"
+PAGES = {
+    "summary": MONITOR,
+    "drift": f"{MONITOR}/drift?range=365",
+    "feature": f"{MONITOR}/features/kcal",
+    "performance": f"{MONITOR}/performance?range=365",
+    "models": f"{MONITOR}/models",
+    "compare": f"{MONITOR}/models/compare",
+    "upload": f"{MONITOR}/upload",
+    "events": f"{MONITOR}/events",
+    "settings": f"{MONITOR}/settings",
+    "new": "/new",
+    "health": "/health",
+}
+SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
+
+
+def main() -> int:
+    """Take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", help="a running dashboard with the worked example")
+    parser.add_argument("--out", type=Path, default=Path("docs/pictures"), help="folder for the pictures")
+    parser.add_argument("--pages", default=",".join(PAGES), help="names with commas between them")
+    options = parser.parse_args()
+    browser = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+    )
+    if not browser:
+        print("No Chromium: install it (sudo apt-get install chromium).", file=sys.stderr)
+        return 1
+    options.out.mkdir(parents=True, exist_ok=True)
+    with contextlib.nullcontext(options.url) if options.url else _demo() as url:
+        _take(url, options.out, options.pages.split(","), browser)
+    return 0
+
+
+def _take(url: str, out: Path, pages: list[str], executable: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=executable, args=["--headless", "--no-sandbox", "--disable-gpu"]
+        )
+        for size, (width, height) in SIZES.items():
+            for mode in ("light", "dark"):
+                context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=mode)
+                page = context.new_page()
+                for name in pages:
+                    page.goto(url + PAGES[name])
+                    page.wait_for_selector("h1")
+                    page.wait_for_function(
+                        "() => [...document.querySelectorAll('.chart')].every(box => box.querySelector('.main-svg'))"
+                    )
+                    page.screenshot(path=out / f"{name}-{size}-{mode}.png", full_page=True)
+                    print(f"{out / name}-{size}-{mode}.png", file=sys.stderr)
+                context.close()
+        browser.close()
+
+
+@contextlib.contextmanager
+def _demo() -> Iterator[str]:
+    """The worked example on an address of its own."""
+    import waitress
+
+    from dashboard.app import create_app
+    from pipeline.service import Service
+    from seed_data import demo
+
+    with tempfile.TemporaryDirectory() as folder:
+        service = Service(Path(folder) / "data")
+        demo.build(service, progress=lambda days: print(f"{days} days more", file=sys.stderr))
+        server = waitress.create_server(create_app(service).server, host="127.0.0.1", port=0)
+        threading.Thread(target=server.run, daemon=True).start()
+        yield f"http://127.0.0.1:{server.effective_port}"
+        server.close()
+        service.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
