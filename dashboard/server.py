@@ -18,6 +18,7 @@ from pipeline.schedule import Schedule
 from pipeline.service import Service
 from storage.errors import Conflict, Refused
 
+_PATIENCE = 40.0  # seconds for the demo's history; on a slow machine the rest of it happens before one's eyes
 _BODY_LIMIT = 300_000_000  # bytes; the browser's own limit is lower
 
 
@@ -82,7 +83,7 @@ def _demo(service: Service, schedule: Schedule, interval: float) -> None:
 
     if not service.monitor_names():
         with tqdm(total=demo.HISTORY_DAYS, desc="The demo's history", unit="day", file=sys.stderr) as bar:
-            demo.build(service, progress=bar.update)
+            demo.build(service, progress=bar.update, seconds=_PATIENCE)
     if demo.NAME in service.monitor_names():
         schedule.add("demo", lambda: demo.next_day(service), interval)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,10 +25,16 @@ TARGET = "obese_next_year"
 REFERENCE_DAYS = 60
 LAST_DAY = 430  # ten days before the next event, so that whoever watches sees it happen
 HISTORY_DAYS = LAST_DAY - REFERENCE_DAYS + 1
+LEAST_DAYS = 100  # of history before anything else
 _FILE = re.compile(r"day-(\d+)\.csv")
 
 
-def build(service: Any, progress: Callable[[int], object] = lambda days: None, last_day: int = LAST_DAY) -> None:
+def build(
+    service: Any,
+    progress: Callable[[int], object] = lambda days: None,
+    last_day: int = LAST_DAY,
+    seconds: float = float("inf"),
+) -> None:
     """Make the monitor from its first 60 days and let the days up to ``last_day`` arrive, labels seven days late.
 
     Parameters
@@ -38,7 +45,10 @@ def build(service: Any, progress: Callable[[int], object] = lambda days: None, l
         Called with the number of days that were done since the last call.
     last_day : int
         The last day to arrive.
+    seconds : float
+        After so long, and at least ``LEAST_DAYS`` days, the rest is left to ``next_day``.
     """
+    deadline = time.monotonic() + seconds
     with service.store.hurried():
         first = [simulate.day(number) for number in range(REFERENCE_DAYS)]
         reference = pa.concat_tables([_with_labels(day) for day in first])
@@ -48,26 +58,41 @@ def build(service: Any, progress: Callable[[int], object] = lambda days: None, l
         )  # fmt: skip
         _tell_truths(service, last_day + 365)
         for number in range(REFERENCE_DAYS, last_day + 1):
-            for name, data in deliveries(number):
-                service.ingest(NAME, name, data, source="demo", author="demo")
+            _live(service, number)
             progress(1)
+            if time.monotonic() > deadline and number >= REFERENCE_DAYS + LEAST_DAYS:
+                return
 
 
 def next_day(service: Any) -> None:
-    """Drop the next simulated day, and the labels due on it, into the inbox."""
+    """Drop the next simulated day, and the labels due on it, into the inbox; first catch up with what is history."""
     folder = service.inbox / NAME
     folder.mkdir(parents=True, exist_ok=True)
     if any(_FILE.fullmatch(path.name) for path in folder.iterdir()):
         return  # the last day has not been taken yet
-    owner = history.monitor(service.db, NAME)
-    days = [_FILE.fullmatch(batch.name) for batch in history.batches(service.db, owner.id, last=20)]
-    number = max((int(match[1]) for match in days if match), default=REFERENCE_DAYS - 1) + 1
+    number = _newest(service) + 1
+    while number <= LAST_DAY:
+        _live(service, number)
+        number += 1
     if number % 100 == 0:
         _tell_truths(service, number + 365)
     for name, data in deliveries(number):
         aside = folder / f"{name}.part"
         aside.write_bytes(data)
         os.replace(aside, folder / name)
+
+
+def _live(service: Any, number: int) -> None:
+    """One day of history, to its end."""
+    for name, data in deliveries(number):
+        service.ingest(NAME, name, data, source="demo", author="demo")
+
+
+def _newest(service: Any) -> int:
+    """The newest day that has arrived."""
+    owner = history.monitor(service.db, NAME)
+    days = [_FILE.fullmatch(batch.name) for batch in history.batches(service.db, owner.id, last=20)]
+    return max((int(match[1]) for match in days if match), default=REFERENCE_DAYS - 1)
 
 
 def deliveries(number: int) -> list[tuple[str, bytes]]:
