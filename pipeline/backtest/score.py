@@ -1,4 +1,4 @@
-"""Drift scores inside a replay: every batch is profiled once, the champion's reference is put together from profiles."""
+"""Drift scores inside a replay: every batch is profiled once, and what the champion learned is added up."""
 
 from __future__ import annotations
 

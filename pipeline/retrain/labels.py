@@ -26,6 +26,7 @@ MOST_ROWS = 1_500  # of a batch that are looked at
 FALL = 0.05  # fall of the champion's level below which labels are not doubted for what they carry
 KEPT = 0.55  # share of what labels used to carry (ROC AUC over one half, or correlation) that they must still carry
 SURPRISE = 12.0  # expected rows of a class in a group where none came: chance below e^-12
+LEAST_GROUP = 20  # rows of a group, and outside it
 _QUICK = {"early_stopping": False, "max_iter": 30, "max_leaf_nodes": 8, "min_samples_leaf": 10}
 
 
@@ -85,7 +86,7 @@ def _found(
         doubt = check(y, said, schema)
         if doubt:
             yield doubt
-    yield from _overwritten(past, table, y, schema)
+    yield from _overwritten(order, past, table, y, said)
     if fell:
         yield from _empty(order, past, table)
 
@@ -180,23 +181,35 @@ def _groups(
             yield f"{feature.name} {words} {at:.4g}", sides[0], sides[1]
 
 
-def _overwritten(past: pa.Table, table: pa.Table, y: NDArray[Any], schema: Schema) -> Iterator[str]:
-    """A plain group in which one value took the place of all others."""
-    before = models.target(past, schema)
+def _overwritten(order: Order, past: pa.Table, table: pa.Table, y: NDArray[Any], said: Predictions) -> Iterator[str]:
+    """A plain group in which one value took the place of all others, while the rest stayed as it was.
+
+    Where the rest changed as well it is the world that changed: a feature that came to rule makes its groups pure.
+    """
+    schema, before = order.schema, models.target(past, order.schema)
     if schema.task == "regression":
         for words, then, now in _groups(past, table, schema):
-            if now.sum() >= 20 and then.sum() >= 20 and np.std(y[now]) == 0.0 and np.std(before[then]) > 0.0:
+            if now.sum() >= LEAST_GROUP and np.std(y[now]) == 0.0 and then.sum() and np.std(before[then]) > 0.0:
                 yield f"all {int(now.sum())} where {words} are {y[now][0]:g}."
         return
     old, new = before.astype(str), y.astype(str)
+    right = new == said.values.astype(str)
+    usual = order.champion.metrics.get("accuracy")
+    level = usual.value if usual else 0.0
     for words, then, now in _groups(past, table, schema):
         n = int(now.sum())
-        if n < 20 or int(then.sum()) < 20 or len(set(new[now])) != 1 or n == len(new):
+        if min(n, int(then.sum()), len(new) - n) < LEAST_GROUP or len(set(new[now])) != 1:
             continue
-        value = new[now][0]
+        value = str(new[now][0])
         others = float(np.mean(old[then] != value))
-        if others * n > SURPRISE and others > 0.03:
-            yield f"all {n} where {words} are {value!r}, where {100 * others:.0f}% others came before: overwritten?"
+        if (
+            others < 0.03
+            or others * n < SURPRISE
+            or right[~now].mean() < level - FALL
+            or right[now].mean() > level - FALL
+        ):
+            continue
+        yield f"all {n} where {words} are {value!r}, where {100 * others:.0f}% others came before: overwritten?"
 
 
 def _empty(order: Order, past: pa.Table, table: pa.Table) -> Iterator[str]:

@@ -1,0 +1,254 @@
+"""The contest: the right rows win, nothing wins by chance, doubtful labels are held, a child process does the work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import models, retrain
+from pipeline.retrain import gates, labels
+from pipeline.retrain.field import lay_out
+from pipeline.retrain.recipes import Rows
+from storage.errors import Unhealthy
+from storage.records import Feature, LabelledRows, Metric, Schema
+from storage.settings import Settings, changed
+
+FEATURES = (*(Feature(f"x{i}", "numeric") for i in range(4)), Feature("g", "categorical"))
+SCHEMA = Schema(FEATURES, "y", "classification", ("no", "yes"))
+NUMBERS = Schema(FEATURES, "y", "regression")
+SETTINGS = Settings()
+LINEAR = "linear"  # fast; what is tested here does not depend on the estimator
+
+
+def rows(n: int, seed: int, turn: float = 0.0, task: str = "classification") -> pa.Table:
+    """A linear world, turned by an angle."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 4))
+    value = np.cos(turn) * X[:, 0] + np.sin(turn) * X[:, 1] + 0.3 * X[:, 2] + 0.2 * rng.normal(size=n)
+    y = pa.array(np.where(value > 0, "yes", "no")) if task == "classification" else pa.array(value)
+    return pa.table({**{f"x{i}": X[:, i] for i in range(4)}, "g": rng.choice(["f", "m"], n), "y": y})
+
+
+def order(turns: list[float], *, task: str = "classification", n: int = 600, estimator: str = LINEAR, **extra):
+    """A first version from batch 1 and production batches 2, 3, ..., each turned by its angle."""
+    schema = SCHEMA if task == "classification" else NUMBERS
+    reference = LabelledRows(1, rows(1500, 0, task=task))
+    first = retrain.train_first(reference, schema, estimator, SETTINGS, dump=False)
+    champion = retrain.Rival(1, first.model, (1,), "all history", 1500, first.metrics, first.details)
+    batches = tuple(LabelledRows(i, rows(n, i, turn, task)) for i, turn in enumerate(turns, start=2))
+    base = retrain.Order(schema, estimator, SETTINGS, 0, reference, batches, champion, dump=False)
+    return replace(base, **extra)
+
+
+def relabelled(batch: LabelledRows, new) -> LabelledRows:
+    at = batch.table.schema.get_field_index("y")
+    return replace(batch, table=batch.table.set_column(at, "y", pa.array(list(new))))
+
+
+def test_after_a_change_the_rows_since_win_and_the_level_is_brought_back() -> None:
+    outcome = retrain.contest(order([0, 0, 1.4, 1.4], change_at=4, trigger="performance"))
+    assert outcome.action == "promote"
+    assert 4 in outcome.trained_on
+    assert 1 not in outcome.trained_on
+    assert outcome.metrics["accuracy"].value > 0.85
+    assert outcome.judged_on == (4, 5)
+    assert {"recipe", "rows", "value", "low", "high", "p_better", "seconds"} <= set(outcome.candidates[0])
+    assert "p = " in outcome.reason
+
+
+def test_without_a_change_nothing_wins() -> None:
+    outcome = retrain.contest(order([0, 0, 0]))
+    assert outcome.action == "reject"
+    assert "not better by more than noise" in outcome.reason
+    assert outcome.model is None
+
+
+def test_equal_rivals_seldom_win_by_chance() -> None:
+    wins = 0
+    for seed in range(20):
+        batches = tuple(LabelledRows(i, rows(400, 100 * seed + i)) for i in (2, 3))
+        wins += retrain.contest(replace(order([0]), batches=batches)).action == "promote"
+    assert wins <= 2
+
+
+def test_the_same_order_gives_the_same_outcome() -> None:
+    asked = order([0, 1.4, 1.4], change_at=3, trigger="performance")
+    first, second = retrain.contest(asked), retrain.contest(asked)
+    table = rows(50, 99)
+    assert (models.predict(first.model, table).values == models.predict(second.model, table).values).all()
+    assert [c["value"] for c in first.candidates] == [c["value"] for c in second.candidates]
+
+
+def test_no_candidate_has_seen_the_rows_that_judge_it() -> None:
+    asked = order([0, 0, 1.4, 1.4], change_at=4)
+    field = lay_out(asked)
+    assert field.batches(field.jury, field.rows) == (4, 5)
+    for recipe in (Rows("all"), Rows("", length=300), Rows("", since=10), Rows("", thin=50)):
+        for stop in (field.jury, field.middle):
+            chosen = recipe.chosen(stop)
+            assert chosen.max() < stop
+            assert (np.diff(chosen) > 0).all()
+    learned = set(map(tuple, field.table.select(["x0", "x1"]).to_pandas().to_numpy()))
+    assert not learned & set(map(tuple, field.holdout.select(["x0", "x1"]).to_pandas().to_numpy()))
+
+
+@given(st.integers(1, 3000), st.floats(0, 0.9))
+def test_the_trusted_rows_are_the_same_every_time_and_spread_over_time(n: int, share: float) -> None:
+    learn, keep = retrain.split(n, share)
+    assert sorted([*learn, *keep]) == list(range(n))
+    if len(keep) > 1:
+        assert np.ptp(np.diff(keep)) <= 1
+
+
+def test_an_earlier_champion_is_recalled_without_a_fit() -> None:
+    asked = order([1.4, 1.4], change_at=2, trigger="performance")
+    old = retrain.contest(asked)
+    rival = retrain.Rival(2, old.model, old.trained_on, old.recipe, old.rows, old.metrics)
+    later = replace(asked, batches=tuple(LabelledRows(i, rows(600, 50 + i, 1.4)) for i in (8, 9)), change_at=8)
+    outcome = retrain.contest(replace(later, retired=(rival,), fit=False))
+    assert (outcome.action, outcome.recalled, outcome.fitted, outcome.artefact) == ("promote", 2, 0, None)
+    elsewhere = replace(later, batches=(LabelledRows(8, rows(600, 77, 2.4)),), retired=(rival,), fit=False)
+    assert retrain.contest(elsewhere).recalled is None or retrain.contest(elsewhere).action == "reject"
+
+
+POISONS = {
+    "turned round": lambda y, rng, t: np.where(y == "yes", "no", "yes"),
+    "shuffled": lambda y, rng, t: rng.permutation(y),
+    "partly turned": lambda y, rng, t: np.where(rng.random(len(y)) < 0.3, np.where(y == "yes", "no", "yes"), y),
+    "constant": lambda y, rng, t: np.full(len(y), "no"),
+    "group overwritten": lambda y, rng, t: np.where(np.array(t.column("g").to_pylist()) == "m", "no", y),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("poison", POISONS)
+def test_poisoned_labels_are_never_promoted_and_a_person_is_told(poison: str, seed: int) -> None:
+    asked = order([0, 0, 0], trigger="performance", change_at=4)
+    clean = LabelledRows(4, rows(1000, 300 + seed))
+    y = np.array(clean.table.column("y").to_pylist(), dtype=object)
+    bad = relabelled(clean, POISONS[poison](y, np.random.default_rng(seed), clean.table))
+    outcome = retrain.contest(replace(asked, batches=(*asked.batches[:2], bad)))
+    assert outcome.action == "hold"
+    assert outcome.suspect == (4,)
+    assert outcome.fitted == 0
+    assert "A person has to look" in outcome.reason
+
+
+def test_a_changed_world_is_not_doubted() -> None:
+    for seed in range(3):
+        asked = order([0, 0], trigger="performance")
+        moved = tuple(LabelledRows(i, rows(700, 40 + 10 * seed + i, 1.2)) for i in (4, 5))
+        asked = replace(asked, batches=(*asked.batches, *moved))
+        assert labels.doubts(asked, asked.champion.model) == {}
+
+
+def test_labels_that_a_person_accepted_are_learned() -> None:
+    asked = order([0, 3.14159, 3.14159], change_at=3, trigger="performance")
+    assert retrain.contest(asked).action == "hold"
+    assert retrain.contest(asked).turned
+    outcome = retrain.contest(replace(asked, accepted=(3, 4)))
+    assert outcome.action == "promote"
+    assert outcome.metrics["accuracy"].value > 0.85
+
+
+def test_ten_poisoned_rows_among_good_ones_change_nothing() -> None:
+    asked = order([0, 0])
+    bad = rows(10, 5, 3.14159)
+    mixed = LabelledRows(3, pa.concat_tables([asked.batches[1].table, bad]))
+    assert retrain.contest(replace(asked, batches=(asked.batches[0], mixed))).action == "reject"
+
+
+def trial(said: models.Predictions, **extra) -> gates.Trial:
+    asked = replace(order([0, 0]), **extra)
+    field = lay_out(asked)
+    base = models.predict(asked.champion.model, field.table.slice(field.jury))
+    return gates.Trial(asked, field, asked.champion.model, said, base)
+
+
+def test_what_a_challenger_must_not_do() -> None:
+    good = trial(models.Predictions(np.array([]), None)).base
+    assert gates.challenger(trial(good)) == []
+    broken = models.Predictions(good.values, np.where(good.probabilities > 0.9, np.nan, good.probabilities))
+    assert "not finite" in gates.challenger(trial(broken))[0]
+    silent = models.Predictions(np.full(len(good.values), "no", dtype=object), good.probabilities)
+    assert "never says 'yes'" in gates.challenger(trial(silent))[0]
+    rng = np.random.default_rng(0)
+    shy = np.where((good.values == "yes") & (rng.random(len(good.values)) < 0.2), "no", good.values)
+    assert "Recall of 'yes' falls" in gates.challenger(trial(models.Predictions(shy, good.probabilities)))[0]
+
+
+def test_the_trusted_rows_guard_where_no_loss_was_measured() -> None:
+    asked = order([0, 0], trigger="schedule")
+    field = lay_out(asked)
+    base = models.predict(asked.champion.model, field.table.slice(field.jury))
+    stranger = models.fit(LINEAR, rows(800, 9, 1.2), SCHEMA, 0)
+    doubts = gates.challenger(gates.Trial(asked, field, stranger, base, base))
+    assert "trusted rows" in doubts[0]
+    assert gates.challenger(gates.Trial(replace(asked, trigger="performance"), field, stranger, base, base)) == []
+
+
+def test_promotion_by_hand_only_holds_the_winner_with_its_bytes() -> None:
+    by_hand = changed(SETTINGS, {"retrain.auto_promote": False})
+    outcome = retrain.contest(order([1.4, 1.4], change_at=2, settings=by_hand, dump=True))
+    assert outcome.action == "hold"
+    assert models.load(outcome.artefact).classes == ("no", "yes")
+    assert outcome.importance
+    assert outcome.details["calibration"]["kind"] == "confidence"
+
+
+def test_a_regression_goes_the_same_way() -> None:
+    outcome = retrain.contest(order([0, 1.4, 1.4], task="regression", change_at=3, trigger="performance"))
+    assert outcome.action == "promote"
+    assert outcome.metrics["rmse"].value < 0.4
+    table = rows(100, 7, 1.4, "regression")
+    said = models.predict(outcome.model, table)
+    assert said.losses.shape == (100, 2)
+    constant = order([0, 0], task="regression", trigger="performance")
+    bad = relabelled(constant.batches[1], np.zeros(600))
+    held = retrain.contest(replace(constant, batches=(constant.batches[0], bad)))
+    assert held.action == "hold"
+
+
+def test_the_first_version_is_measured_on_rows_it_had_not_seen() -> None:
+    rng = np.random.default_rng(0)
+    table = rows(400, 0).set_column(5, "y", pa.array(rng.choice(["no", "yes"], 400)))
+    outcome = retrain.train_first(LabelledRows(1, table), SCHEMA, "boosting", SETTINGS)
+    assert 0.35 < outcome.metrics["accuracy"].value < 0.65
+    assert outcome.artefact
+    assert outcome.trained_on == (1,)
+
+
+def test_a_child_process_does_the_same_work_and_reports() -> None:
+    asked = order([0, 1.4, 1.4], change_at=3, trigger="performance", dump=True)
+    told: list[dict] = []
+    outcome = retrain.run(asked, 120, told.append)
+    here = retrain.contest(asked)
+    assert outcome.action == here.action == "promote"
+    assert [c["value"] for c in outcome.candidates] == [c["value"] for c in here.candidates]
+    assert told[0]["done"] == 1
+    table = rows(50, 99)
+    kept, own = (models.predict(models.load(o.artefact), table).values for o in (outcome, here))
+    assert (kept == own).all()
+
+
+def test_a_child_that_takes_too_long_is_ended_and_one_that_breaks_says_why() -> None:
+    asked = order([0, 1.4, 1.4])
+    with pytest.raises(Unhealthy, match="did not finish"):
+        retrain.run(asked, 0.001)
+    broken = replace(asked, champion=replace(asked.champion, model=b"no artefact"))
+    with pytest.raises(Unhealthy, match="cannot be read"):
+        retrain.run(broken, 60)
+
+
+def test_a_level_that_an_earlier_champion_no_longer_has_is_no_recall() -> None:
+    asked = order([1.4, 1.4], change_at=2, trigger="performance")
+    boaster = retrain.Rival(
+        2, models.fit(LINEAR, rows(800, 9, 0.6), SCHEMA, 0), (), "old", 800, {"accuracy": Metric(0.97, 0.96, 0.98, 900)}
+    )
+    outcome = retrain.contest(replace(asked, retired=(boaster,), fit=False))
+    assert outcome.action == "reject"
