@@ -46,6 +46,7 @@ def serve(folder: Path, host: str, port: int, interval: float, demo: bool) -> in
     if interval <= 0:
         raise Refused(f"--interval must be a positive number of seconds, not {interval:g}.")
     _check_host(host)
+    _quiet_logs()
     service = Service(folder)
     try:
         listener = _bind(host, port)
@@ -63,7 +64,6 @@ def serve(folder: Path, host: str, port: int, interval: float, demo: bool) -> in
             file=sys.stderr,
             flush=True,
         )
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         try:
             waitress.serve(
                 app.server, sockets=[listener], threads=8, max_request_body_size=_BODY_LIMIT, ident=None, _quiet=True
@@ -75,6 +75,15 @@ def serve(folder: Path, host: str, port: int, interval: float, demo: bool) -> in
     finally:
         service.close()
     return 0
+
+
+def _quiet_logs() -> None:
+    """Our own warnings on stderr; what libraries say of their queues is shown on the Health page instead."""
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for name in ("waitress.queue", "apscheduler"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _demo(service: Service, schedule: Schedule, interval: float) -> None:

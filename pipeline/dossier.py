@@ -33,6 +33,7 @@ from storage.records import (
 from storage.settings import Settings
 from storage.tables import to_table
 
+_MOST_OF_FIVE = 3
 _LOOK_BACK = 200  # batches that a decision looks at
 DISCARDED = "Left for good."  # what the reason of a batch begins with once a person has set it aside
 _RECALLED = 3  # earlier champions that a contest judges again
@@ -46,12 +47,17 @@ class Dossier:
     episodes: tuple[Episode, ...]  # those that began, changed or ended
     began: tuple[Episode, ...]
     ended: tuple[Episode, ...]
+    joined: tuple[tuple[Episode, tuple[str, ...]], ...] = ()  # features that began to drift within one
 
     def events(self, desk: Desk, monitor: Monitor, batch: Batch) -> list[Event]:
         """Lines for the ledger: an episode is told once when it begins and once when it ends."""
         told = []
         for episode in self.began:
             told.append(desk.event(monitor, episode.kind, episode.summary, level="warning", batch_id=batch.id))
+        for episode, names in self.joined:
+            verb = "drifts" if len(names) == 1 else "drift"
+            text = f"{' and '.join(names)} {verb} as well now, within the drift since batch #{episode.onset_batch}."
+            told.append(desk.event(monitor, episode.kind, text, level="warning", batch_id=batch.id))
         for episode in self.ended:
             text = f"The {episode.kind} episode that began with batch #{episode.onset_batch} has ended."
             told.append(desk.event(monitor, "episode_ended", text, batch_id=batch.id))
@@ -158,7 +164,13 @@ def situation(desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, fr
     moved = [item for item in episodes if before.get((item.kind, item.found_batch)) != item]
     began = tuple(item for item in moved if (item.kind, item.found_batch) not in before)
     ended = tuple(item for item in moved if item.end_batch is not None and item not in began)
-    return Dossier(current, tuple(moved), began, ended)
+    joined = tuple(
+        (item, new)
+        for item in moved
+        if item.kind == "drift" and (old := before.get((item.kind, item.found_batch)))
+        if (new := item.features[len(old.features) :])
+    )
+    return Dossier(current, tuple(moved), began, ended, joined)
 
 
 def imagined(shelf: Shelf, monitor: Monitor, settings: Settings, report: DriftReport) -> Situation:
@@ -187,10 +199,17 @@ def _episodes(
         known = next((old for old in reversed(stored) if _same(old, item)), None)
         now = replace(item, monitor_id=monitor.id)
         if known is not None:
-            features = tuple(dict.fromkeys((*known.features, *item.features)))
-            now = replace(known, end_batch=item.end_batch, features=features)
+            joined = _joined(item, known, standings) if item.end_batch is None else ()
+            now = replace(known, end_batch=item.end_batch, features=(*known.features, *joined))
         found[now.kind, now.found_batch] = now
     return list(found.values())
+
+
+def _joined(item: Episode, known: Episode, standings: Sequence[history.Standing]) -> tuple[str, ...]:
+    """Features that have begun to drift within an episode: not once, but in most of the newest batches."""
+    newest = [{drifted[0] for drifted in standing.drifted} for standing in standings[-5:]]
+    new = [name for name in item.features if name not in known.features]
+    return tuple(name for name in new if sum(name in batch for batch in newest) >= _MOST_OF_FIVE)
 
 
 def _same(old: Episode, new: Episode) -> bool:
