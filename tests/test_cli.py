@@ -41,8 +41,8 @@ def files(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def data(files, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "data"
-    made = run("init", "shop", "--reference", files / "reference.csv", "--target", "bought", "--id", "id", "--estimator",
-               "linear", "--set", "retrain.min_labelled=50", "--json", folder=folder)  # fmt: skip
+    options = ["--target", "bought", "--id", "id", "--estimator", "linear", "--set", "retrain.min_labelled=50"]
+    made = run("init", "shop", "--reference", files / "reference.csv", *options, "--json", folder=folder)
     assert made.returncode == 0, made.stderr
     (line,) = lines(made)
     assert {feature["name"]: feature["kind"] for feature in line["features"]} == {

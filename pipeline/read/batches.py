@@ -132,9 +132,7 @@ def _rows(raw: Raw, schema: Schema) -> Checked:
     return Checked("rows", table, keys, target, times, tuple(warnings), raw.rows)
 
 
-def _left_open(
-    raw: Raw, name: str, evidence: Evidence | None, styles: dict[str, cells.Style]
-) -> list[str]:
+def _left_open(raw: Raw, name: str, evidence: Evidence | None, styles: dict[str, cells.Style]) -> list[str]:
     """Warn where 1,234 or 1.234 was read by the rest of the file, because its own column leaves it open."""
     if evidence is None or evidence.point_only or evidence.comma_only or raw.settings.decimal:
         return []

@@ -99,8 +99,10 @@ def _weigh_closely(text: pa.Array) -> Evidence:
 def _is_date_or_truth(value: pa.StringScalar) -> bool:
     """Whether the first value is a date or a truth value; such columns are nothing else, so it stands for all."""
     one = pa.array([value.as_py()], pa.string())
-    return value.as_py().lower() in ("true", "false") or cells.dates(one, "day").is_valid()[0].as_py() or (
-        cells.dates(one, "month").is_valid()[0].as_py()
+    return (
+        value.as_py().lower() in ("true", "false")
+        or cells.dates(one, "day").is_valid()[0].as_py()
+        or (cells.dates(one, "month").is_valid()[0].as_py())
     )
 
 

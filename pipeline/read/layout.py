@@ -98,9 +98,7 @@ def _regular(body: NDArray, at: int, quote: NDArray, within: NDArray, comma: int
     return bool(may_open.all() and may_close.all())
 
 
-def _assemble(
-    body: NDArray, ends: list, commas: list, breaks: list, total: int, start: int, line: int
-) -> Layout:
+def _assemble(body: NDArray, ends: list, commas: list, breaks: list, total: int, start: int, line: int) -> Layout:
     """Row ends and running counts of delimiters to rows."""
     end = np.concatenate(ends) if ends else np.empty(0, np.int64)
     count = np.concatenate(commas) if commas else np.empty(0, np.int64)
@@ -113,6 +111,4 @@ def _assemble(
     size = end - begin
     last = body[np.maximum(end - 1, 0)] if len(body) else np.empty(0, np.uint8)
     real = ~((size == 0) | ((size == 1) & (last == _RETURN)))
-    return Layout(
-        begin[real] + start, lines[real], cells[real], int(size.max(initial=0)), broken=bool(len(inner))
-    )
+    return Layout(begin[real] + start, lines[real], cells[real], int(size.max(initial=0)), broken=bool(len(inner)))

@@ -84,9 +84,7 @@ class _Source:
         """Pieces with the columns ``names``, cleaned."""
         for batch in self.open(names):
             columnar.check_texts(batch, self.raw.name, self.raw.settings)
-            columns = tuple(
-                pa.chunked_array([tables.clean(batch.column(name), self.raw.settings)]) for name in names
-            )
+            columns = tuple(pa.chunked_array([tables.clean(batch.column(name), self.raw.settings)]) for name in names)
             yield replace(self.raw, names=tuple(names), columns=columns)
 
 
