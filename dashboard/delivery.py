@@ -150,7 +150,7 @@ def decision_panel(decision: Decision) -> Any:
     simple = [
         (key.replace("_", " "), value)
         for key, value in decision.details.items()
-        if isinstance(value, (str, int, float, bool))
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool)
     ]
     return parts.panel(
         ["Decision: ", say.ACTIONS[decision.action].text.lower()],
@@ -167,7 +167,7 @@ def _performance(known: list[Performance]) -> Any:
     columns = [
         parts.Column("Known"),
         parts.Column("Basis"),
-        parts.Column("Metric", wide=True),
+        parts.Column("Metric"),
         parts.Column("Value", right=True),
         parts.Column("Labels", right=True),
     ]

@@ -189,6 +189,7 @@ def mark_traces(marks: Sequence[Mark], place: Axis, colours: Palette, height: fl
                     x=place.values[list(here)],
                     y=[height] * len(here),
                     mode="markers",
+                    cliponaxis=False,
                     name=style.label,
                     marker={
                         "symbol": style.symbol,

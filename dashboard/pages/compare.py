@@ -67,23 +67,24 @@ def layout(monitor: str = "", a: str = "", b: str = "", diff: str = "1", **_: An
 
 
 def _pair(owner: Monitor, versions: list[Version], a: str, b: str) -> tuple[Version, Version, str]:
-    """The two versions asked for; by default the champion against the newest other."""
+    """The two versions asked for; by default the champion and the newest other, the older one first."""
     numbers = {f"v{item.number}": item for item in versions}
     unknown = [text for text in (a, b) if text and text not in numbers]
     complaint = f"There is no version “{unknown[0][:20]}” here; showing others." if unknown else ""
     champion = next((item for item in versions if item.id == owner.champion), versions[0])
-    left = numbers.get(a)
-    right = numbers.get(b)
-    if left is None:
+    others = [item for item in versions if item.id != champion.id]
+    usual = sorted((champion, others[-1]), key=lambda item: item.number)
+    left, right = numbers.get(a), numbers.get(b)
+    if left is None and right is None:
+        left, right = usual
+    elif left is None and right is not None:
         left = (
             champion
-            if right is None or right.id != champion.id
-            else next(item for item in reversed(versions) if item.id != champion.id)
+            if right.id != champion.id
+            else next((item for item in others if item.id == champion.parent_id), others[-1])
         )
-        if right is not None and right.id == champion.id and champion.parent_id:
-            left = next((item for item in versions if item.id == champion.parent_id), left)
-    if right is None:
-        right = next(item for item in reversed(versions) if item.id != left.id)
+    elif right is None and left is not None:
+        right = champion if left.id != champion.id else others[-1]
     return left, right, complaint
 
 

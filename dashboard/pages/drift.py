@@ -215,7 +215,9 @@ def _truth_of(episode: Episode, truths: list[Any]) -> Any:
     when = began.ends_at or began.received_at
     latest = said.ends_at or max(when, said.received_at)
     near = [truth for truth in truths if truth.kind in TRUTHS[episode.kind] and truth.starts_at <= latest]
-    named = [truth for truth in near if set(truth.features) & set(episode.features)] or near
+    named = [truth for truth in near if set(truth.features) & set(episode.features) or not episode.features]
+    if episode.kind == "performance":
+        named = near
     if not named:
         return "–"
     truth = min(named, key=lambda one: abs(one.starts_at - when))
