@@ -59,6 +59,7 @@ def serve(folder: Path, host: str, port: int, interval: float, demo: bool) -> in
         service.access_token = secrets.token_urlsafe(32)
         service.store.hold.note(url=url, token=service.access_token)
         schedule.start()
+        listener.listen()  # from here on a browser may knock; it is answered as soon as the server below runs
         print(
             f"The dashboard is at {url} (Ctrl+C stops it; everything is kept in {folder}/).",
             file=sys.stderr,

@@ -7,6 +7,8 @@ UTC. A job that fails is recorded, shown and run again at its next turn.
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -18,6 +20,7 @@ from pipeline.service import Service
 
 log = logging.getLogger("drift.schedule")
 _UPKEEP_SECONDS = 3600
+_STOP_SECONDS = 4
 
 
 class Schedule:
@@ -34,6 +37,8 @@ class Schedule:
         self.service = service
         self.interval = interval
         self._known: set[str] = set()
+        self._running = 0
+        self._change = threading.Condition()
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
             executors={"default": ThreadPoolExecutor(4), "pulse": ThreadPoolExecutor(1)},
@@ -50,15 +55,27 @@ class Schedule:
         self.service.wake = self.wake
 
     def stop(self) -> None:
-        """Let running jobs finish their step and stop."""
+        """Start no job any more and wait for those that run.
+
+        APScheduler's own waiting holds a lock that a running job may need to look at the schedule, so it is not used.
+        """
         self.service.wake = lambda monitor: None
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+            self._scheduler.shutdown(wait=False)
+        if not self._idle():
+            for child in multiprocessing.active_children():
+                child.kill()  # a training; it begins again at the next start
+            self._idle()
+
+    def _idle(self) -> bool:
+        """Wait a little for the running jobs; whether they have ended."""
+        with self._change:
+            return self._change.wait_for(lambda: self._running == 0, timeout=_STOP_SECONDS)
 
     def add(self, name: str, job: Callable[[], object], seconds: float, executor: str = "default") -> None:
         """A job of one's own: ``job`` is called every so many seconds, and watched like the others."""
         self._scheduler.add_job(
-            lambda: self._run(name, job),
+            lambda: self._run(name, job, seconds),
             "interval",
             seconds=seconds,
             id=name,
@@ -80,11 +97,16 @@ class Schedule:
                 self._known.add(name)
                 self.add(f"work:{name}", lambda name=name: self.service.work(name), self.interval)
 
-    def _run(self, name: str, job: Callable[[], object]) -> None:
-        following = self._scheduler.get_job(name)
-        next_run = following.next_run_time.timestamp() if following and following.next_run_time else None
-        with self.service.recorded_job(name, None if next_run is None else int(next_run * 1e6)):
-            job()
+    def _run(self, name: str, job: Callable[[], object], seconds: float) -> None:
+        with self._change:
+            self._running += 1
+        try:
+            with self.service.recorded_job(name, seconds):
+                job()
+        finally:
+            with self._change:
+                self._running -= 1
+                self._change.notify_all()
 
     def _skipped(self, event: JobExecutionEvent) -> None:
         log.info("job %s was still running at its next turn; that turn was skipped", event.job_id)

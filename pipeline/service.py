@@ -365,9 +365,10 @@ class Service(Views):
         self.store.checkpoint()
 
     @contextmanager
-    def recorded_job(self, name: str, next_run: int | None) -> Iterator[None]:
-        """The top of a scheduled job: whatever goes wrong in it is recorded, shown, and tried again next time."""
+    def recorded_job(self, name: str, seconds: float) -> Iterator[None]:
+        """The top of a job that runs every so many seconds: what goes wrong is recorded, shown, and tried again."""
         started = self.desk.now()
+        next_run = started + int(seconds * 1e6)
         self._pulse["last"] = started
         self._pulse["running"][name] = started
         before = self._jobs.get(name) or Job(name, None, None, 0, "", None)

@@ -232,13 +232,13 @@ def test_a_job_that_fails_is_recorded_shown_and_retried(service, monkeypatch):
         raise Unhealthy("the disk is full")
 
     for _ in range(2):
-        with service.recorded_job("inbox", None):
+        with service.recorded_job("inbox", 5):
             broken()
     (job,) = [job for job in history.jobs(service.db) if job.name == "inbox"]
     assert (job.failures, job.error) == (2, "the disk is full")
     assert len(history.events(service.db, kinds=("job_failed",))) == 1, "told once, not at every turn"
     assert service.needs_person()[0]["kind"] == "failed_job"
-    with service.recorded_job("inbox", None):
+    with service.recorded_job("inbox", 5):
         pass
     assert history.jobs(service.db)[0].failures == 0
 
