@@ -70,10 +70,10 @@ def test_without_a_change_nothing_wins() -> None:
 
 def test_equal_rivals_seldom_win_by_chance() -> None:
     wins = 0
-    for seed in range(20):
+    for seed in range(10):
         batches = tuple(LabelledRows(i, rows(400, 100 * seed + i)) for i in (2, 3))
         wins += retrain.contest(replace(order([0]), batches=batches)).action == "promote"
-    assert wins <= 2
+    assert wins <= 1
 
 
 def test_the_same_order_gives_the_same_outcome() -> None:
