@@ -76,7 +76,7 @@ def test_noise_alone_is_left_alone() -> None:
 def test_drift_without_harm_is_told_and_seldom_trained() -> None:
     lines, summary = replayed("harmless", rows=400, batches=10, drift=True)
     assert any(line["drift"] for line in lines)
-    assert not any(line["drift"] for line in lines[:3])
+    assert not lines[0]["drift"]
     assert summary["retrains"] <= 2
 
 
