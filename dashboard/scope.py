@@ -6,13 +6,12 @@ Reads, never writes. Everything a chart of a time line needs comes from a ``Wind
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlite_utils import Database
 
 from dashboard.charts import Axis, DriftView, Mark, MetricView, Series, Span, axis, ordered
 from dashboard.say import is_percent, metric_label
@@ -87,13 +86,12 @@ def chosen_range(text: str | None, narrow: bool) -> tuple[str, int, str]:
     return usual, int(usual), f"There is no range “{text[:40]}”; showing the last {usual} batches."
 
 
-def window(db: Database, monitor: Monitor, last: int, x: str = "auto") -> Window:
+def window(db: Any, monitor: Monitor, last: int, x: str = "auto") -> Window:
     """The newest ``last`` scored batches."""
-    line = history.timeline(db, monitor.id, last=min(last, MOST))
-    total = db.conn.execute(
-        "SELECT count(*) FROM batches b JOIN reports r ON r.batch_id = b.id WHERE b.monitor_id = ? AND b.kind = 'rows'",
-        [monitor.id],
-    ).fetchone()[0]
+    whole = history.timeline(db, monitor.id)
+    total = len(whole.batch)
+    shown = slice(max(0, total - min(last, MOST)), None)
+    line = replace(whole, **{field.name: getattr(whole, field.name)[shown] for field in fields(whole)})
     known = {item.id: item.received_at for item in history.batches(db, monitor.id, last=last + 200)}
     received = np.maximum.accumulate(np.array([known.get(int(one), 0) for one in line.batch], dtype=np.int64))
     place = axis(line.at, first=total - len(line.batch) + 1, mode={"time": "time", "count": "count"}.get(x, "auto"))
@@ -103,7 +101,7 @@ def window(db: Database, monitor: Monitor, last: int, x: str = "auto") -> Window
     )  # fmt: skip
 
 
-def marks(db: Database, view: Window) -> tuple[Mark, ...]:
+def marks(db: Any, view: Window) -> tuple[Mark, ...]:
     """Trainings, promotions, refusals, rollbacks, quarantines and changes of settings along the window.
 
     A training is told with its ending, once it has one.
@@ -154,7 +152,7 @@ def _joined(spans: Sequence[Span]) -> list[Span]:
     return out
 
 
-def truth_spans(db: Database, view: Window) -> tuple[Span, ...]:
+def truth_spans(db: Any, view: Window) -> tuple[Span, ...]:
     """What the simulator did, as stretches; empty for real monitors."""
     spans = []
     for truth in history.truths(db, view.monitor.id):
@@ -222,7 +220,7 @@ class Known:
     estimated: dict[int, Performance]
 
 
-def known_performance(db: Database, view: Window) -> Known:
+def known_performance(db: Any, view: Window) -> Known:
     """The newest word on each batch in view."""
     items = history.performance(db, view.monitor.id, last=2 * len(view) + 400)
     inside = set(view.batch.tolist())
@@ -234,7 +232,7 @@ def known_performance(db: Database, view: Window) -> Known:
     return Known(primary, tuple(names), measured, estimated)
 
 
-def metric_view(db: Database, view: Window, known: Known, metric: str) -> MetricView:
+def metric_view(db: Any, view: Window, known: Known, metric: str) -> MetricView:
     """Everything the line of performance shows, for one metric."""
     versions = history.versions(db, view.monitor.id)
     levels = {item.id: item.metrics[metric].value for item in versions if metric in item.metrics}
@@ -301,13 +299,13 @@ def _pooled_calibration(curves: Sequence[Sequence[Sequence[float]]], bins: int =
     return out
 
 
-def last_decision(db: Database, monitor: Monitor) -> Decision | None:
+def last_decision(db: Any, monitor: Monitor) -> Decision | None:
     """The newest decision that did something, else the newest at all."""
     found = history.decisions(db, monitor.id, last=200)
     return next((item for item in found if item.action != "keep"), found[0] if found else None)
 
 
-def newest(db: Database, monitor: Monitor) -> Batch | None:
+def newest(db: Any, monitor: Monitor) -> Batch | None:
     """The newest batch of rows."""
     found = history.batches(db, monitor.id, last=1)
     return found[0] if found else None

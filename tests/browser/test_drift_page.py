@@ -22,7 +22,9 @@ def cells(page) -> tuple[list[str], list[int], np.ndarray]:
 
 
 def click_cell(page, feature: str, batch: int) -> None:
-    """Press the middle of a cell."""
+    """Press the middle of a cell, once the chart has taken the width it is given."""
+    page.locator(".chart-heat").evaluate("box => box.scrollIntoView({block: 'end'})")
+    page.wait_for_function(f"() => Math.abs({HEAT}._fullLayout.width - {HEAT}.clientWidth) < 2")
     x, y = page.evaluate(
         f"""([feature, batch]) => {{
             const plot = {HEAT}, trace = {TRACE};
@@ -59,6 +61,7 @@ def test_a_cell_opens_beside_the_chart_and_is_an_address(shared, visit):
     side.get_by_text("daily kcal").first.wait_for()
     page.wait_for_url(f"**batch={batches[-1]}")
     assert f"#{batches[-1]}" in side.inner_text()
+    page.wait_for_function("document.querySelector('#drift-grid').className === 'grid-side'")
     click_cell(page, "city", batches[2])
     page.wait_for_url(f"**batch={batches[2]}")
     page.reload()
