@@ -5,6 +5,7 @@ Pure: no I/O, no clock, no randomness.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -21,7 +22,8 @@ Floats = NDArray[np.float64]
 MOST_LINKED = 64  # features whose pairs are counted: 2,016 pairs
 _ROWS = 20_000  # looked at
 _MARKED = 8  # most frequent levels of other columns that a column is set beside
-_COMMON = 0.01  # share of a level that gets a score of its own
+_COMMON = 0.01  # share of a level that is scored by what hangs on it
+_LEAST = 5  # rows of a level that gets a score
 _CLEAR = 2.0  # times what chance alone shows: below, a column's levels are not scored by their links
 
 
@@ -65,7 +67,7 @@ def _tied(
     made = []
     for grid in grids:
         if grid.name in codes:
-            grid = replace(grid, scores=_axis(codes[grid.name], grid.size, beside, grid.name))
+            grid = replace(grid, scores=_axis(codes[grid.name], grid, beside))
             scored[grid.name] = np.append(np.array(grid.scores), 0.0)[codes[grid.name]]
         made.append(grid)
     linked = _strongest(scored)
@@ -145,25 +147,41 @@ def _columns(scored: Mapping[str, Floats], codes: Mapping[str, NDArray[np.intp]]
     return owners, np.divide(wide, sd, out=np.zeros_like(wide), where=sd > 1e-9)
 
 
-def _axis(cells: NDArray[np.intp], size: int, beside: tuple[list[str], Floats], own: str) -> tuple[float, ...]:
-    """Scores of levels, mean 0 and standard deviation 1 over the rows; rare levels score as the average row."""
+def _axis(cells: NDArray[np.intp], grid: FeatureGrid, beside: tuple[list[str], Floats]) -> tuple[float, ...]:
+    """Scores of levels, mean 0 and standard deviation 1 over the rows of those that have one.
+
+    Rare levels score 0, as new ones do: how many rows of the two there are differs from batch to batch.
+    """
     owners, wide = beside
-    others = [at for at, name in enumerate(owners) if name != own]
+    size = grid.size
+    others = [at for at, name in enumerate(owners) if name != grid.name]
     rows = np.bincount(cells[cells >= 0], minlength=size).astype(np.float64)
-    common = np.flatnonzero(rows >= max(_COMMON * rows.sum(), 5))
-    if len(common) < 2:
-        return (0.0,) * size
     scores = np.zeros(size)
-    weights = rows / rows.sum()
-    means = _means(cells, common, wide[:, others])
-    left, strength, _ = np.linalg.svd(means * np.sqrt(weights[common])[:, None], full_matrices=False)
-    noise = (np.sqrt(len(common)) + np.sqrt(len(others))) / np.sqrt(len(cells))
-    if len(others) and strength[0] > _CLEAR * noise:
-        scores[common] = left[:, 0] / np.sqrt(weights[common])
-    else:  # nothing hangs on it: the more frequent half against the rest, which owes nothing to chance links
-        scores[common[: np.searchsorted(np.cumsum(weights[common]), 0.5) + 1]] = 1.0
-    scores -= np.where(rows > 0, scores @ weights, 0.0)
-    return tuple((scores / (np.sqrt(weights @ scores**2) or 1.0)).tolist())
+    named = np.flatnonzero(rows[: len(grid.levels)] >= _LEAST)
+    common = named[rows[named] >= _COMMON * rows.sum()]
+    weights = rows / max(rows.sum(), 1.0)
+    if len(common) >= 2 and others:
+        means = _means(cells, common, wide[:, others])
+        left, strength, _ = np.linalg.svd(means * np.sqrt(weights[common])[:, None], full_matrices=False)
+        noise = (np.sqrt(len(common)) + np.sqrt(len(others))) / np.sqrt(len(cells))
+        if strength[0] > _CLEAR * noise:
+            return _standard(left[:, 0] / np.sqrt(weights[common]), common, weights)
+    if len(named) < 2:
+        return tuple(scores.tolist())
+    # Nothing hangs on it: half of the levels against the other half, by their names. Halves that owed anything to the
+    # reference's counts would be fuller in the reference than in any batch, by chance alone.
+    signs = np.ones(len(named))
+    signs[sorted(range(len(named)), key=lambda at: zlib.crc32(grid.levels[named[at]].encode()))[::2]] = -1.0
+    return _standard(signs, named, weights)
+
+
+def _standard(scores: Floats, levels: NDArray[np.intp], weights: Floats) -> tuple[float, ...]:
+    """Scores of some levels, standardised over their rows; 0 for the others."""
+    own = weights[levels] / weights[levels].sum()
+    scores = scores - own @ scores
+    made = np.zeros(len(weights))
+    made[levels] = scores / (np.sqrt(own @ scores**2) or 1.0)
+    return tuple(made.tolist())
 
 
 def _means(cells: NDArray[np.intp], levels: NDArray[np.intp], wide: Floats) -> Floats:
