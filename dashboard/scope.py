@@ -6,7 +6,7 @@ Reads, never writes. Everything a chart of a time line needs comes from a ``Wind
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -88,10 +88,8 @@ def chosen_range(text: str | None, narrow: bool) -> tuple[str, int, str]:
 
 def window(db: Any, monitor: Monitor, last: int, x: str = "auto") -> Window:
     """The newest ``last`` scored batches."""
-    whole = history.timeline(db, monitor.id)
-    total = len(whole.batch)
-    shown = slice(max(0, total - min(last, MOST)), None)
-    line = replace(whole, **{field.name: getattr(whole, field.name)[shown] for field in fields(whole)})
+    line = history.timeline(db, monitor.id, last=min(last, MOST))
+    total = history.count_batches(db, monitor.id)
     known = {item.id: item.received_at for item in history.batches(db, monitor.id, last=last + 200)}
     received = np.maximum.accumulate(np.array([known.get(int(one), 0) for one in line.batch], dtype=np.int64))
     place = axis(line.at, first=total - len(line.batch) + 1, mode={"time": "time", "count": "count"}.get(x, "auto"))

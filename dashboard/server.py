@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from dashboard.app import create_app
 from dashboard.verbs import verbs
+from pipeline import retrain
 from pipeline.schedule import Schedule
 from pipeline.service import Service
 from storage.errors import Conflict, Refused
@@ -50,6 +51,7 @@ def serve(folder: Path, host: str, port: int, interval: float, demo: bool) -> in
     service = Service(folder)
     try:
         listener = _bind(host, port)
+        retrain.prepare()  # scikit-learn is imported once, aside, before the first contest asks for it
         schedule = Schedule(service, min(interval, 1.0))
         if demo:
             _demo(service, schedule, interval)

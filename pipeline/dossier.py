@@ -33,6 +33,7 @@ from storage.records import (
 from storage.settings import Settings
 from storage.tables import to_table
 
+ACCEPTED = "A person says that this is right."  # the reason of a batch whose data or labels were doubted
 _MOST_OF_FIVE = 3
 _LOOK_BACK = 200  # batches that a decision looks at
 DISCARDED = "Left for good."  # what the reason of a batch begins with once a person has set it aside
@@ -410,6 +411,7 @@ def order(desk: Shelf, monitor: Monitor, settings: Settings, training: Training)
         reason=training.reason,
         change_at=details.get("change_at"),
         fit=details.get("fit", True),
+        accepted=tuple(batch.id for batch in batches if batch.reason == ACCEPTED),
     )
 
 

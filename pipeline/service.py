@@ -189,7 +189,7 @@ class Service(Views):
         if batch.state != "quarantined" and not batch.learnable:
             text = f"{batch.name}: a person says the labels are right."
             event = self.desk.event(owner, "accept", text, batch_id=batch_id, author=author)
-            self.store.trusted(batch_id, True, "accepted by a person", event)
+            self.store.trusted(batch_id, True, dossier.ACCEPTED, event)
             return history.batch(self.db, batch_id)
         batch = self._quarantined(batch_id)
         if batch.rows == 0 or batch.version_id is None:
@@ -198,7 +198,7 @@ class Service(Views):
             )
         message = f"{batch.name}: a person says the data are right."
         event = self.desk.event(owner, "accept", message, batch_id=batch_id, author=author)
-        self.store.reopened(replace(batch, state="decided", reason="accepted by a person", learnable=True), event)
+        self.store.reopened(replace(batch, state="decided", reason=dossier.ACCEPTED, learnable=True), event)
         self.wake(owner.name)
         return history.batch(self.db, batch_id)
 

@@ -551,6 +551,12 @@ def events(
     return [codec.from_row(Event, row) for row in db.query(query, arguments)]
 
 
+def event_kinds(db: Database, monitor_id: int) -> list[str]:
+    """The kinds of events that occur, by name."""
+    query = "SELECT DISTINCT kind FROM events WHERE monitor_id = ? ORDER BY kind"
+    return [row[0] for row in db.conn.execute(query, [monitor_id])]
+
+
 def jobs(db: Database) -> list[Job]:
     """The scheduled jobs and how their last run went."""
     return _records(db, Job, "SELECT * FROM jobs ORDER BY name", [])

@@ -18,7 +18,6 @@ dash.register_page(
     __name__, path_template="/m/<monitor>/events", title=lambda monitor="": f"Events - {unquote(monitor)}", order=108
 )
 PAGE = 100
-LOOKED_THROUGH = 5000  # newest events, for the list of kinds
 USUAL, ALL_KINDS = "-", "all"  # arrivals say little, so the usual view leaves them out
 LEVELS = (("", "All"), ("info", "Info"), ("warning", "Warnings"), ("error", "Errors"))
 
@@ -78,8 +77,8 @@ def layout(monitor: str = "", type: str = "", level: str = "", text: str = "", b
 
 
 def _kinds(owner: Monitor) -> list[str]:
-    """The kinds that occur among the newest events."""
-    return sorted({event.kind for event in history.events(service().db, owner.id, last=LOOKED_THROUGH)})
+    """The kinds that occur."""
+    return history.event_kinds(service().db, owner.id)
 
 
 def _wanted(owner: Monitor, kind: str) -> tuple[str, ...]:
