@@ -13,14 +13,13 @@ import pyarrow.compute as pc
 from pipeline import models, read, retrain
 from pipeline.desk import Desk
 from pipeline.profile import fit_grid, infer, profile
+from pipeline.target import task_of
 from storage.errors import Refused
 from storage.records import Batch, Feature, LabelledRows, Monitor, Schema, SettingsRow, Version
 from storage.settings import ReadSettings, Settings
 from storage.tables import to_texts
 
 SEED = 2026
-MOST_CLASSES = 100
-_FEW_NUMBERS = 20  # a target of so few whole numbers is taken for classes
 _NAME = re.compile(r"[\w.@ -]{1,80}")
 
 
@@ -117,7 +116,7 @@ def schema_of(table: pa.Table, wish: Wish) -> Schema:
     features = _chosen(features, wish)
     if all(feature.kind == "ignored" for feature in features):
         raise Refused("No column is left to learn from.", file=wish.filename)
-    task, classes = _task(table.column(wish.target), wish)
+    task, classes = task_of(table.column(wish.target), wish.target, wish.filename, wish.task)
     return Schema(features, wish.target, task, classes, wish.id_column, wish.time_column)
 
 
@@ -129,28 +128,6 @@ def _chosen(features: Sequence[Feature], wish: Wish) -> tuple[Feature, ...]:
     if wish.features is None:
         return tuple(features)
     return tuple(feature for feature in features if feature.name in set(wish.features))
-
-
-def _task(target: pa.ChunkedArray, wish: Wish) -> tuple[Any, tuple[str, ...]]:
-    """Classification for text, bools and few whole numbers; regression for the rest."""
-    values = target.drop_null()
-    if not len(values):
-        raise Refused("The target has no value.", file=wish.filename, column=wish.target)
-    distinct = pc.unique(values)
-    number = pa.types.is_floating(target.type) or pa.types.is_integer(target.type)
-    whole = number and all(float(value).is_integer() for value in distinct.to_pylist()[: _FEW_NUMBERS + 1])
-    task = wish.task or ("regression" if number and not (whole and len(distinct) <= _FEW_NUMBERS) else "classification")
-    if task == "regression":
-        if not number:
-            raise Refused("A regression needs numbers in the target.", file=wish.filename, column=wish.target)
-        return task, ()
-    classes = tuple(sorted({read.class_text(value) for value in distinct.to_pylist()}))
-    if not 2 <= len(classes) <= MOST_CLASSES:
-        raise Refused(
-            f"The target has {len(classes)} classes; between 2 and {MOST_CLASSES} can be told apart.",
-            file=wish.filename, column=wish.target, remedy="For numbers, say --task regression.",
-        )  # fmt: skip
-    return task, classes
 
 
 def _in_time_order(

@@ -13,12 +13,10 @@ from pipeline import models, read
 from pipeline.backtest.replay import backtest, check_policy
 from pipeline.backtest.score import scorer
 from pipeline.profile import infer
+from pipeline.target import task_of
 from storage.errors import Refused
 from storage.records import Schema
 from storage.settings import Settings, changed
-
-FEW_NUMBERS = 20  # a target of so few whole numbers is taken for classes
-MOST_CLASSES = 100
 
 
 def backtest_file(
@@ -87,7 +85,7 @@ def recorded(path: Path, target: str, time_column: str | None, settings: Setting
     features = infer(table, target=target, time_column=time_column)
     if all(feature.kind == "ignored" for feature in features):
         raise Refused("No column is left to learn from.", file=path.name)
-    task, classes = _task(table.column(target), target, path.name)
+    task, classes = task_of(table.column(target), target, path.name)
     table = table.filter(pc.is_valid(table.column(target)))
     if time_column is not None:
         table = table.take(pc.sort_indices(table.column(time_column)))
@@ -95,18 +93,3 @@ def recorded(path: Path, target: str, time_column: str | None, settings: Setting
     labels = table.column(target)
     text = pa.array([read.class_text(value) for value in labels.to_pylist()]) if classes else labels.cast(pa.float64())
     return table.set_column(at, target, text), Schema(features, target, task, classes, time_column=time_column)
-
-
-def _task(labels: pa.ChunkedArray, target: str, name: str) -> tuple[Any, tuple[str, ...]]:
-    """Classification for text, bools and few whole numbers; regression for the rest."""
-    distinct = pc.unique(labels.drop_null()).to_pylist()
-    if not distinct:
-        raise Refused("The target has no value.", file=name, column=target)
-    number = pa.types.is_floating(labels.type) or pa.types.is_integer(labels.type)
-    if number and (len(distinct) > FEW_NUMBERS or not all(float(value).is_integer() for value in distinct)):
-        return "regression", ()
-    classes = tuple(sorted({read.class_text(value) for value in distinct}))
-    if not 2 <= len(classes) <= MOST_CLASSES:
-        told = f"The target has {len(classes)} classes; between 2 and {MOST_CLASSES} can be told apart."
-        raise Refused(told, file=name, column=target)
-    return "classification", classes
