@@ -28,7 +28,8 @@ def _plain(array: pa.Array, plain: type) -> NDArray[Any]:
     return np.frombuffer(data, plain, len(array), array.offset * np.dtype(plain).itemsize)
 
 
-_NAN = _scalar(np.nan, pa.float64(), np.float64)
+_FLOAT = pa.float64()
+_NAN = _scalar(np.nan, _FLOAT, np.float64)
 _MINUS = {width: _scalar(-1, pa.type_for_alias(f"int{width}"), plain) for width, plain in _CODES.items()}
 
 
@@ -74,6 +75,15 @@ def numbers(column: Column) -> NDArray[np.float64]:
 def loose_numbers(column: Column) -> NDArray[np.float64]:
     """The same, but infinite values stay: whoever sorts sees them at the ends."""
     array = one_array(column)
+    if array.type != _FLOAT:
+        array = _floats(array)
+    if array.null_count:
+        array = pc.fill_null(array, _NAN)
+    return _plain(array, np.float64)
+
+
+def _floats(array: pa.Array) -> pa.Array:
+    """An array of any type as floats; null where it holds no number."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if is_date(array.type):
@@ -83,23 +93,19 @@ def loose_numbers(column: Column) -> NDArray[np.float64]:
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         return _from_text(array)
     if not is_number(array.type):
-        return np.full(len(array), np.nan)
-    if array.type != pa.float64():
-        array = array.cast(pa.float64(), safe=False)
-    if array.null_count:
-        array = pc.fill_null(array, _NAN)
-    return _plain(array, np.float64)
+        return pa.nulls(len(array), _FLOAT)
+    return array.cast(_FLOAT, safe=False)
 
 
-def _from_text(array: pa.Array) -> NDArray[np.float64]:
-    """Numbers written as text; NaN where there is none."""
-    values = np.full(len(array), np.nan)
-    for at, text in enumerate(array.to_pylist()):
+def _from_text(array: pa.Array) -> pa.Array:
+    """Numbers written as text; null where there is none."""
+    values: list[float | None] = []
+    for text in array.to_pylist():
         try:
-            values[at] = float(text)
+            values.append(float(text))
         except (TypeError, ValueError):
-            continue
-    return np.where(np.isfinite(values), values, np.nan)
+            values.append(None)
+    return pa.array(values, _FLOAT)
 
 
 def coded(column: Column) -> tuple[NDArray[np.integer], list[str]]:
@@ -115,10 +121,10 @@ def coded(column: Column) -> tuple[NDArray[np.integer], list[str]]:
     codes = pc.fill_null(indices, _MINUS[indices.type.bit_width]) if indices.null_count else indices
     codes = _plain(codes, _CODES[indices.type.bit_width])
     names = texts(array.dictionary).to_pylist()
+    if None not in names:
+        return codes, names
     missing = [at for at, name in enumerate(names) if name is None]
-    if missing:
-        codes = np.where(np.isin(codes, missing), -1, codes)
-    return codes, [name if name is not None else "" for name in names]
+    return np.where(np.isin(codes, missing), -1, codes), [name or "" for name in names]
 
 
 def texts(array: pa.Array) -> pa.Array:

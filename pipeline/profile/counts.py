@@ -32,8 +32,9 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 _TOP = np.uint64(61)
 _FINE, _COARSE = 2.0**16, 2.0**9  # steps of the exact sums a spread
 _FAR = 512.0  # spreads: values further out count as this far in the moments
-_FIRST = np.zeros(1, np.intp)
-_OF_CELL = np.arange(CELLS, dtype=np.intp) * SHARDS
+_TOGETHER = 65_536  # numbers sorted side by side
+_SLOTS = CELLS * SHARDS
+_OF_CELL = np.arange(CELLS + 1, dtype=np.intp) * SHARDS  # the last for what is missing
 _NUMBERS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.int64}
 
 
@@ -180,59 +181,77 @@ def _nothing(grid: FeatureGrid) -> FeatureProfile:
 def _count(table: pa.Table | pa.RecordBatch, grid: Grid) -> Profile:
     """The profile of one piece."""
     names = set(table.schema.names)
-    features, columns = {}, {}
-    for one in grid.features:
-        if one.name not in names:
-            features[one.name] = replace(_nothing(one), nulls=table.num_rows)
-        elif one.kind == "categorical":
+    there = [one for one in grid.features if one.name in names]
+    features = {
+        one.name: replace(_nothing(one), nulls=table.num_rows) for one in grid.features if one.name not in names
+    }
+    columns: dict[str, NDArray] = {}
+    for one in there:
+        if one.kind == "categorical":
             features[one.name], columns[one.name] = _count_levels(table.column(one.name), one)
-        else:
-            features[one.name], columns[one.name] = count_numbers(loose_numbers(table.column(one.name)), one)
-    with np.errstate(over="ignore"):  # the widest floats leave the range when scaled; they are clipped right after
-        return Profile(grid, table.num_rows, features, joint.count(columns, table.num_rows, grid))
+    numeric = [one for one in there if one.kind != "categorical"]
+    together = max(_TOGETHER // max(table.num_rows, 1), 1)
+    for at in range(0, len(numeric), together):
+        some = numeric[at : at + together]
+        values = np.array([loose_numbers(table.column(one.name)) for one in some])
+        if np.isinf(values).any():
+            values[np.isinf(values)] = np.nan
+        columns |= zip((one.name for one in some), values, strict=True)
+        features |= zip((one.name for one in some), count_numbers(values, some), strict=True)
+    in_order = {one.name: features[one.name] for one in grid.features}
+    return Profile(grid, table.num_rows, in_order, joint.count(columns, table.num_rows, grid))
 
 
-def count_numbers(values: NDArray[np.float64], grid: FeatureGrid) -> tuple[FeatureProfile, NDArray[np.float64]]:
-    """Count at most 65,536 numbers over the cells of a feature; also the numbers, NaN where missing or infinite."""
-    ordered = np.sort(values)
-    present = int(ordered.searchsorted(np.nan))  # NaN sorts last
-    if present and (ordered[0] == -np.inf or ordered[present - 1] == np.inf):
-        return count_numbers(np.where(np.isfinite(values), values, np.nan), grid)
-    nulls = len(values) - present
-    if not present:
-        return replace(_nothing(grid), nulls=nulls), values
-    ordered = ordered[:present]
-    low, high = float(ordered[0]) + 0.0, float(ordered[-1]) + 0.0
-    if low <= 0.0 <= high:
-        ordered += 0.0  # -0.0 becomes 0.0, so that both fall into one shard
-    ends = np.concatenate((_FIRST, ordered.searchsorted(grid.bounds), (present,)))
-    rows = ends[1:] - ends[:-1]
+def count_numbers(values: NDArray[np.float64], grids: Sequence[FeatureGrid]) -> list[FeatureProfile]:
+    """Count the numbers of some features, shape (features, rows <= 65,536), over their cells. NaN is missing."""
+    rows = values.shape[1]
+    ordered = np.sort(values, axis=1) + 0.0  # -0.0 becomes 0.0, so that both fall into one shard
+    present = [int(line.searchsorted(np.nan)) for line in ordered]  # NaN sorts last
+    spans = np.zeros((len(grids), CELLS + 1), np.intp)  # rows of each cell, and of none
+    for line, span, one, there in zip(ordered, spans, grids, present, strict=True):
+        ends = line[:there].searchsorted(one.bounds)
+        span[: len(ends)] = ends
+        span[len(ends) : CELLS] = there
+    spans[:, CELLS] = rows
+    spans[:, 1:] -= spans[:, :-1].copy()
     shard = ordered.view(np.uint64) * _MIX
     shard >>= _TOP
-    shard = shard.view(np.int64)
-    shard += _OF_CELL[: len(rows)].repeat(rows)
-    counts = np.bincount(shard, minlength=CELLS * SHARDS).reshape(CELLS, SHARDS)
-    hours = _hours(ordered) if grid.kind == "date" else None
-    return FeatureProfile(counts, nulls, _sums(ordered, grid), low, high, hours=hours), values
+    shard = shard.view(np.int64).ravel()
+    first = np.arange(len(grids))[:, None] * (_SLOTS + SHARDS) + _OF_CELL
+    shard += np.repeat(first.ravel(), spans.ravel())
+    counts = np.bincount(shard, minlength=first.size * SHARDS).reshape(len(grids), CELLS + 1, SHARDS)[:, :CELLS]
+    sums = _sums(ordered, grids)
+    return [
+        FeatureProfile(
+            counts[at], rows - there, sums[at], float(ordered[at, 0]) if there else None,
+            float(ordered[at, there - 1]) if there else None, hours=_hours(ordered[at, :there], one),
+        )
+        for at, (one, there) in enumerate(zip(grids, present, strict=True))
+    ]  # fmt: skip
 
 
-def _sums(values: NDArray[np.float64], grid: FeatureGrid) -> tuple[int, int]:
+def _sums(values: NDArray[np.float64], grids: Sequence[FeatureGrid]) -> list[tuple[int, int]]:
     """Sums of the steps away from the middle, and of their squares: whole numbers below 2**53, so exact in floats."""
-    with np.errstate(over="ignore"):
-        away = values - grid.middle
-        away /= grid.spread
-    np.maximum(away, -_FAR, out=away)
+    middle, spread = np.array([(one.middle, one.spread) for one in grids]).T
+    with np.errstate(over="ignore"):  # the widest floats leave the range when scaled; they are clipped right after
+        away = values - middle[:, None]
+        away /= spread[:, None]
+    np.fmax(away, -_FAR, out=away)
     np.minimum(away, _FAR, out=away)
+    away[values != values] = 0.0
     away *= _FINE
     np.rint(away, out=away)
-    first = int(away.sum())
+    first = away.sum(axis=1)
     away *= _COARSE / _FINE
     np.rint(away, out=away)
-    return first, int(np.einsum("i,i->", away, away))  # not dot(): OpenBLAS would wake its threads
+    second = np.einsum("ij,ij->i", away, away)  # not a product of matrices: OpenBLAS would wake its threads
+    return [(int(a), int(b)) for a, b in zip(first, second, strict=True)]
 
 
-def _hours(moments: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Rows in each hour of the week, from microseconds since Thursday 1970-01-01, UTC."""
+def _hours(moments: NDArray[np.float64], grid: FeatureGrid) -> NDArray[np.int64] | None:
+    """Rows of a date in each hour of the week, from microseconds since Thursday 1970-01-01, UTC."""
+    if grid.kind != "date":
+        return None
     hour = np.floor(moments / 3_600_000_000).astype(np.int64)
     return np.bincount((hour + 72) % 168, minlength=168)  # + 3 days: Monday is the first day
 

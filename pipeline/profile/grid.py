@@ -59,6 +59,11 @@ class FeatureGrid:
         return np.array(self.edges, dtype=np.float64)
 
     @cached_property
+    def marks(self) -> NDArray[np.float64]:
+        """The scores as an array; one more, the last, for what has no cell: 0."""
+        return np.append(np.array(self.scores, np.float64), 0.0)
+
+    @cached_property
     def places(self) -> dict[str, int]:
         """Level to cell; rare ones share the last."""
         other = len(self.levels)

@@ -73,28 +73,26 @@ def count(columns: Mapping[str, NDArray], rows: int, grid: Grid) -> Joint:
     """
     if not grid.linked or not rows:
         return nothing(grid)
-    scores = np.zeros((len(grid.linked), rows), np.float32)
-    for at, name in enumerate(grid.linked):
-        if name in columns:
-            scores[at] = score(columns[name], grid.by_name[name])
+    scores = scored(columns, rows, [grid.by_name[name] for name in grid.linked])
     return Joint(scores.sum(axis=1, dtype=np.float64).astype(np.int64), np.rint(scores @ scores.T).astype(np.int64))
 
 
-def score(column: NDArray, grid: FeatureGrid) -> NDArray[np.float32]:
-    """The score of each row: steps from the median, or what its level is given; 0 where missing."""
-    if grid.kind == "categorical":
-        steps = np.clip(np.array(grid.scores) * (_STEPS / 1.35), -_MOST, _MOST)
-        return np.append(np.rint(steps), 0.0).astype(np.float32)[column]
-    with np.errstate(over="ignore"):  # the widest floats; they are clipped
-        steps = column - grid.middle
-        steps /= grid.spread
-        steps = steps.astype(np.float32)
-        steps *= np.float32(_STEPS)
-    np.maximum(steps, -_MOST, out=steps)
-    np.minimum(steps, _MOST, out=steps)
-    np.rint(steps, out=steps)
-    steps[steps != steps] = 0.0
-    return steps
+def scored(columns: Mapping[str, NDArray], rows: int, grids: Sequence[FeatureGrid]) -> NDArray[np.float32]:
+    """The score of each row: steps from the median, or what its level is given; 0 where missing; (features, rows)."""
+    scores = np.zeros((len(grids), rows), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # the widest floats leave the range; they are clipped
+        for line, one in zip(scores, grids, strict=True):
+            if one.name not in columns:
+                continue
+            if one.kind == "categorical":
+                np.multiply(one.marks[columns[one.name]], _STEPS / 1.35, out=line, casting="unsafe")
+            else:
+                np.multiply(columns[one.name] - one.middle, _STEPS / one.spread, out=line, casting="unsafe")
+    np.maximum(scores, -_MOST, out=scores)
+    np.minimum(scores, _MOST, out=scores)
+    np.rint(scores, out=scores)
+    scores[scores != scores] = 0.0
+    return scores
 
 
 def add(parts: Sequence[Joint]) -> Joint:

@@ -72,8 +72,8 @@ def _tied(
         made.append(grid)
     linked = _strongest(scored)
     by_name = {grid.name: grid for grid in made}
-    counted = [joint.score(codes[n] if n in codes else numbers(table.column(n)), by_name[n]) for n in linked]
-    scores = np.array(counted, np.float64).reshape(len(linked), table.num_rows)
+    columns = {name: codes[name] if name in codes else numbers(table.column(name)) for name in linked}
+    scores = joint.scored(columns, table.num_rows, [by_name[name] for name in linked]).astype(np.float64)
     return tuple(made), linked, peaks(scores), bonds(scores)
 
 
