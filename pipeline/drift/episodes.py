@@ -74,19 +74,16 @@ def episodes(history: Sequence[tuple[int, DriftReport]], settings: Settings) -> 
 
 
 def _drifting(history: Sequence[tuple[int, DriftReport]]) -> Iterator[_Day]:
-    """Batches that can speak of drift; broken ones speak only through their sound features."""
+    """Batches that can speak of drift; a broken one cannot, even through its sound features."""
     total, since = 0.0, None
     for batch, report in history:
-        if report.verdict == "too_few_rows":
+        if report.verdict == "too_few_rows" or report.faults:
             continue
-        broken = {fault.feature for fault in report.faults}
-        names = tuple(name for name in report.drifted if name not in broken)
-        if broken and not names:
-            continue
+        names = report.drifted
         hit = report.drift
         before = total
         brought = 0.0
-        if not broken and not hit:  # what is found by itself need not add up
+        if not hit:  # what is found by itself need not add up
             surprise = -np.log(min(max(report.p_value, 1e-300), 1.0))
             brought = min(surprise, _MOST, _OF_SCORE * report.score) - ALLOWANCE
             total = min(max(total + brought, 0.0), ALARM + 1.0)
