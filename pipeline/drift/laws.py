@@ -87,15 +87,11 @@ def _fraction(x: Floats, a: Floats) -> Floats:
 
 
 def _series(x: Floats, a: Floats) -> Floats:
-    """The series of the lower tail without its front factor, for ``x < a + 1``."""
-    term = 1 / a
-    total = term.copy()
-    for i in range(1, 400):
-        term = term * x / (a + i)
-        total = total + term
-        if (term <= 1e-6 * total).all():
-            break
-    return total
+    """The series of the lower tail without its front factor, for ``x < a + 1``: all its terms at once."""
+    if not len(a):
+        return a
+    terms = np.arange(1, 15 + int(6 * np.sqrt(a.max())))
+    return (1 + np.cumprod(x[:, None] / (a[:, None] + terms), axis=1).sum(axis=1)) / a
 
 
 def log_gamma(x: Floats) -> Floats:

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 def distances(base: Side, seen: Side) -> dict[str, dict[str, float]]:
     """Feature to distance to value; 0 where a side has no value."""
-    found: dict[str, dict[str, float]] = {name: {} for name in base.names}
+    found: dict[str, dict[str, float]] = {}
     if base.numeric:
         coarse = [_shares(base.groups), _shares(grouped(seen.numbers.cells, base.lens.group_of))]
         fine = [base.numbers.shares, seen.numbers.shares]
@@ -44,10 +44,11 @@ def _fill(
     at: Floats,
 ) -> None:
     """Measure all distances of one kind of feature; (features, bins) each."""
-    empty = (fine[0].sum(axis=1) == 0) | (fine[1].sum(axis=1) == 0)
-    for row in DISTANCES.values():
-        if kind in row.kinds:
-            p, q = fine if row.bins == "fine" else coarse
-            values = row.measure(p, q, at if row.bins == "fine" else p)
-            for name, value in zip(names, np.where(empty, 0.0, values).tolist(), strict=True):
-                found[name][row.name] = value
+    rows = [row for row in DISTANCES.values() if kind in row.kinds]
+    values = np.empty((len(names), len(rows)))
+    for at_row, row in enumerate(rows):
+        p, q = fine if row.bins == "fine" else coarse
+        values[:, at_row] = row.measure(p, q, at if row.bins == "fine" else p)
+    values[(fine[0].sum(axis=1) == 0) | (fine[1].sum(axis=1) == 0)] = 0.0
+    keys = [row.name for row in rows]
+    found |= zip(names, (dict(zip(keys, line, strict=True)) for line in values.tolist()), strict=True)

@@ -5,6 +5,7 @@ Pure: no I/O, no clock, no randomness. The mathematics is told in docs/drift-sco
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -47,13 +48,11 @@ def score(reference: Profile, batch: Profile, settings: Settings) -> DriftReport
     known = distances(base, seen)
     if min(batch.rows, reference.rows) < least_rows:
         return _too_few(base, seen, sight, known, settings)
-    rules = {name: house_rule(name, base, settings) for name in sight.names}
-    watched = np.array([settings.of(name).watch for name in sight.names], bool)
+    rules, watched, least = _asked(sight.names, base, settings)
     calibrated = watched & np.array([rules[name] is None for name in sight.names], bool)
-    least = np.array([_least_effect(name, settings) for name in sight.names])
     judged = {name for name, asked in zip(sight.names, calibrated, strict=True) if asked}
-    pairs = links.compare(reference, batch, judged)
-    ruling = rule(sight, pairs, crowd.compare(reference, batch, judged), least, calibrated, settings)
+    pairs = links.compare(base, seen, judged)
+    ruling = rule(sight, pairs, crowd.compare(base, seen, judged), least, calibrated, settings)
     ruling = _with_rules(ruling, sight, rules, watched, known)
     features = [_feature(base, seen, sight, at, ruling, known, settings) for at in range(len(sight.names))]
     suspects = [name for name, p in zip(sight.names, sight.log_p, strict=True) if p < _SUSPECT]
@@ -64,6 +63,18 @@ def score(reference: Profile, batch: Profile, settings: Settings) -> DriftReport
         faults=faults.find(reference, batch, suspects, settings),
     )  # fmt: skip
     return replace(report, explanation=words.batch(report, ruling.crowd))
+
+
+def _asked(
+    names: tuple[str, ...], base: Side, settings: Settings
+) -> tuple[dict[str, tuple[str, float] | None], NDArray[np.bool_], Floats]:
+    """Of each feature: its house rule, whether it is watched, the smallest effect that counts."""
+    if not settings.features and settings.drift.rule == "calibrated":
+        size = len(names)
+        return dict.fromkeys(names), np.ones(size, bool), np.full(size, max(settings.drift.min_effect, 1e-9))
+    watched = np.array([settings.of(name).watch for name in names], bool)
+    least = np.array([_least_effect(name, settings) for name in names])
+    return {name: house_rule(name, base, settings) for name in names}, watched, least
 
 
 def house_rule(name: str, base: Side, settings: Settings) -> tuple[str, float] | None:
@@ -152,4 +163,4 @@ def _too_few(
 
 
 def _chance(log_p: float) -> float:
-    return float(np.exp(np.maximum(log_p, LEAST)))
+    return math.exp(max(log_p, LEAST))

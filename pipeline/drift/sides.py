@@ -13,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.profile import FeatureGrid, Profile
+from pipeline.profile.blas import one_thread
 from pipeline.profile.grid import CELLS
+from pipeline.profile.joint import correlations
 from pipeline.profile.layout import Lens, Levels, Numbers, grouped, lens_of, levels_of, numbers_of
 
 Floats = NDArray[np.float64]
+_SHARED = 5.0  # rows that two rare marks must be expected to share before their link is judged
+_RIDGE = 0.02  # of correlations: nearly equal columns do not count twice
 _FAR = 1e30  # spreads: squares of positions stay finite
 
 
@@ -67,9 +71,57 @@ class Side:
         return grouped(self.numbers.cells, self.lens.group_of)
 
     @cached_property
+    def ties(self) -> Ties | None:
+        """How its linked features hang together; None where that was not counted."""
+        if self.profile.joint is None:
+            return None
+        grid = self.profile.grid
+        means, covariance = self.profile.joint.moments(self.profile.rows)
+        found, peaks = correlations(covariance), np.array(grid.peaks)
+        first, second = np.triu_indices(len(means), 1)
+        return Ties(
+            means=means, spreads=np.sqrt(np.maximum(np.diag(covariance), 0.0)), correlations=found, first=first,
+            second=second, z=fisher(found[first, second]), bonds=np.array(grid.bonds),
+            needed=_SHARED * peaks[first] * peaks[second],
+            wobble=np.array([grid.by_name[name].wobble for name in grid.linked]),
+        )  # fmt: skip
+
+    @cached_property
     def positions(self) -> Floats:
         """Where each cell of the numeric features lies: its middle, the ends at the outermost edges; in spreads."""
         return np.array([places(self.profile.grid.by_name[name]) for name in self.numeric])
+
+
+@dataclass(frozen=True)
+class Ties:
+    """How the linked features of a reference hang together: arrays of shape (linked,), (linked, linked), (pairs,)."""
+
+    means: Floats
+    spreads: Floats
+    correlations: Floats
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    z: Floats  # Fisher's, of each pair
+    bonds: Floats  # variance of each pair's z, times rows
+    needed: Floats  # rows that a pair needs before its far tail can be trusted
+    wobble: Floats
+
+    @cached_property
+    def varying(self) -> NDArray[np.intp]:
+        """The features whose scores vary."""
+        return np.flatnonzero(self.spreads**2 > 0.05)
+
+    @cached_property
+    def inverse(self) -> Floats:
+        """The inverse of the correlations of those that vary."""
+        return self.inverted(self.varying)
+
+    def inverted(self, use: NDArray[np.intp]) -> Floats:
+        """The inverse of the correlations of some features, made stable."""
+        found = (1 - _RIDGE) * self.correlations[np.ix_(use, use)]
+        np.fill_diagonal(found, 1.0)
+        with one_thread():
+            return np.linalg.inv(found)
 
 
 def places(grid: FeatureGrid) -> Floats:
@@ -80,6 +132,11 @@ def places(grid: FeatureGrid) -> Floats:
         inner = np.r_[edges[0], (edges[:-1] + edges[1:]) / 2, edges[-1]]
         found[: len(inner)], found[len(inner) :] = inner, inner[-1]
     return found
+
+
+def fisher(r: Floats) -> Floats:
+    """Fisher's z of correlations."""
+    return np.arctanh(np.clip(r, -0.999, 0.999))
 
 
 _KNOWN: deque[Side] = deque(maxlen=16)  # newest last
