@@ -35,7 +35,7 @@ def main() -> int:
     """Take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", help="a running dashboard with the worked example")
-    parser.add_argument("--out", type=Path, default=Path("docs/pictures"), help="folder for the pictures")
+    parser.add_argument("--out", type=Path, default=Path("build/screenshots"), help="folder for the pictures")
     parser.add_argument("--pages", default=",".join(PAGES), help="names with commas between them")
     options = parser.parse_args()
     browser = next(
