@@ -225,7 +225,7 @@ def _sample_table(preview: Preview) -> Any:
 
 
 def _text(value: Any) -> str:
-    return say.number(value, 5) if isinstance(value, float) else str(value)
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
 @callback(
