@@ -366,6 +366,9 @@ def state_of(
     lasting = [] if answered else [item for item in current.values() if item.end_batch is None]
     open_trainings = history.trainings(desk.db, monitor.id, open_only=True)
     asked = [item.reason for item in open_trainings if item.id != without_training]
+    newest = history.batches(desk.db, monitor.id, last=1)
+    if fault is None and newest and newest[0].state == "quarantined" and newest[0].version_id is not None:
+        fault = None if newest[0].reason.startswith(DISCARDED) else newest[0].reason
     versions = history.versions(desk.db, monitor.id)
     held = [f"v{version.number}" for version in versions if version.state == "held" and version.id != without_held]
     held += [f"the labels of {batch.name}" for batch in waiting(desk, monitor.id)]

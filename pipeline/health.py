@@ -50,7 +50,7 @@ def judge(now: Open) -> tuple[Health, str]:
     if loss:
         return "unreliable", loss.summary
     if now.fault:
-        return "unreliable", f"The newest data is broken: {now.fault}"
+        return "unreliable", f"The newest batch is set aside. {now.fault}"
     if drift and not now.harm_known:
         return "unreliable", f"{drift.summary} Whether it does harm is not known until labels come."
     if drift:

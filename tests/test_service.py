@@ -144,6 +144,8 @@ def test_broken_data_is_set_aside_and_a_person_may_accept_it(service):
     assert history.report(service.db, batch.id).faults[0].kind == "nulls"
     assert history.rows_of(service.db, batch.id)[0]["prediction"] in ("yes", "no"), "predictions are there all the same"
     assert history.learnable_rows(service.db, 1) == 800
+    service.ingest("shop", "late.csv", labels_csv(7, 300))
+    assert service.the_monitor("shop").health == "unreliable", "labels do not mend the newest batch"
     service.accept(batch.id)
     service.work("shop")
     assert history.batch(service.db, batch.id).state == "done"
