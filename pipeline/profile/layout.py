@@ -17,6 +17,7 @@ from pipeline.profile.grid import CELLS, FeatureGrid
 
 Floats = NDArray[np.float64]
 GROUPS = 10  # coarse bins, each about a tenth of the reference
+_STEEP = 3.0  # normal scores beyond count as this far where they are raised to a power of e
 _OUTER = 0.006  # share of the reference that counts as its outer tail, each side
 
 
@@ -61,8 +62,7 @@ class Levels:
 class Lens:
     """What only the reference decides: scores and coarse bins of its numeric features, tails, singletons."""
 
-    scores: Floats  # (features, 128), mean 0 and standard deviation 1 in the reference
-    squares: Floats  # (features, 128), of the scores, standardised again
+    scores: Floats  # (4, features, 128): normal scores, their squares, exp(score), exp(-score); each standardised
     group_of: NDArray[np.intp]  # (features, 128)
     lower: Floats  # (4, features, 128), 1 in the cells of: lowest, highest 0.5%, below, above the range
     once: Floats  # (categorical features,), rows of levels seen once
@@ -100,7 +100,9 @@ def lens_of(numbers: Numbers, grids: Sequence[FeatureGrid], levels: Levels, prof
     lower = np.stack([up_to <= _OUTER, from_here <= _OUTER, up_to <= 0, from_here <= 0]).astype(np.float64)
     once, twice = _rare(levels, profile)
     again = np.divide(twice, once, out=np.zeros_like(once), where=once > 0)
-    return Lens(scores, _standard(scores**2, shares), group_of, lower, once, again)
+    held = np.clip(scores, -_STEEP, _STEEP)
+    views = [scores, *(_standard(view, shares) for view in (scores**2, np.exp(held), np.exp(-held)))]
+    return Lens(np.stack(views), group_of, lower, once, again)
 
 
 def _rare(levels: Levels, profile: Profile) -> tuple[Floats, Floats]:
