@@ -240,6 +240,19 @@ def test_a_wrong_unit_is_a_fault(people: Watched, name: str, factor: float):
     assert 0.15 < report.faults[0].share < 0.45
 
 
+@pytest.mark.parametrize("rows", [200, 1000, 5000])
+@pytest.mark.parametrize(("low", "moved"), [("uniform", 0.87), ("normal", 30.0)])
+def test_a_shift_is_no_unit(low: str, moved: float, rows: int):
+    """Everybody three standard deviations higher is not everybody in another unit: the spread stayed."""
+    rng = np.random.default_rng(23)
+    draw = {"uniform": lambda n: rng.uniform(0, 1, n), "normal": lambda n: rng.normal(50, 10, n)}[low]
+    report = Watched(pa.table({"x": draw(2000), "y": rng.normal(size=2000)})).judge(
+        pa.table({"x": draw(rows) + moved, "y": rng.normal(size=rows)})
+    )
+    assert report.faults == ()
+    assert report.drifted[0] == "x"
+
+
 def test_real_drift_is_no_fault(people: Watched):
     rng = np.random.default_rng(19)
     for more in (450, 1_700):

@@ -19,6 +19,7 @@ from storage.settings import Settings
 Floats = NDArray[np.float64]
 _SURE = float(np.log(1e-6))  # a fault stops learning from a batch: chance must be out of the question
 _LEAST_SHARE = 0.02  # of rows that are displaced by a unit
+_UNEXPLAINED = 0.12  # deviance a row that may be left over at most: a shift is no unit
 _EXPLAINED = 0.85  # of the batch's distance from the reference that the wrong unit must account for
 _APART = 0.6  # how well displaced rows must be told from right ones (total variation)
 _FAR = 1.0  # widths of the reference's range beyond its ends
@@ -118,7 +119,7 @@ def _unit(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile) -> Faul
     x = seen.cells.astype(np.float64)
     q = x / seen.present
     plain = _deviance(q, p)
-    floor = 0.5 * (np.count_nonzero(x) - 1) / seen.present + plain * (1 - _EXPLAINED)
+    floor = 0.5 * (np.count_nonzero(x) - 1) / seen.present + min(plain * (1 - _EXPLAINED), _UNEXPLAINED)
     best: tuple[float, float, float] | None = None
     for size in FACTORS:
         for factor in (size, 1 / size):
