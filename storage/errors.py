@@ -4,7 +4,8 @@ ProductError
 ├── Refused      the input or the request is wrong: says what, where, what was expected, what to do
 ├── Conflict     right in itself, but something else is in the way (a duplicate name, a held folder)
 ├── Missing      what was asked for is not there (a monitor, a version, a batch)
-└── Unhealthy    the program's own ground gives way (damage, lock, disk, a child that died)
+└── Unhealthy    the program's own ground gives way (damage, a child that died)
+    └── Blocked  for now only: the disk is full or the database is locked; what was asked is tried again
 
 Raise at the edge and translate foreign errors with ``from``. The page and the command line print ``str(error)``;
 the log keeps the trace.
@@ -64,3 +65,7 @@ class Missing(ProductError):
 
 class Unhealthy(ProductError):
     """Damage, a lock, a full disk, or a child process that did not finish."""
+
+
+class Blocked(Unhealthy):
+    """A full disk or a lock: nothing is wrong with the work itself, so it waits and is tried again."""

@@ -18,7 +18,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from storage import codec, writes
-from storage.errors import Conflict, Unhealthy
+from storage.errors import Blocked, Conflict, Unhealthy
 from storage.hold import Hold
 from storage.records import (
     Action,
@@ -121,16 +121,18 @@ class Store:
     def _transaction(self, name: str, quiet: bool = False) -> Iterator[Database]:
         with self._lock:
             connection = self._db.conn
-            connection.execute("BEGIN IMMEDIATE")
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield self._db
                 if not quiet:
                     connection.execute("UPDATE changes SET number = number + 1")
                 self._point(f"{name}:before")
                 connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise Blocked(f"The database cannot be written now: {error}.") from error
                 raise
         self._point(f"{name}:after")
 
@@ -219,6 +221,11 @@ class Store:
         with self._transaction("begin_attempt") as db:
             db.execute("UPDATE batches SET attempts = attempts + 1 WHERE id = ?", [batch_id])
             return writes.one(db, "SELECT attempts FROM batches WHERE id = ?", [batch_id])
+
+    def forgive_attempt(self, batch_id: int) -> None:
+        """Take the last attempt back: it was not the batch that failed."""
+        with self._transaction("forgive_attempt") as db:
+            db.execute("UPDATE batches SET attempts = attempts - 1 WHERE id = ? AND attempts > 0", [batch_id])
 
     def validated(self, batch: Batch, rows: Iterable[Mapping[str, Any]]) -> None:
         """The rows (or, for a delivery of labels, the labels) of a checked file."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from storage.errors import Missing, Unhealthy
+from storage.errors import Blocked, Missing, Unhealthy
 
 Area = Literal["spool", "models"]
 
@@ -37,7 +37,7 @@ class Vault:
 
         Raises
         ------
-        Unhealthy
+        Blocked
             If the disk refuses (full, read-only).
         """
         sha256 = hashlib.sha256(data).hexdigest()
@@ -52,7 +52,7 @@ class Vault:
             os.replace(file.name, target)
             _sync_folder(target.parent)
         except OSError as error:
-            raise Unhealthy(f"Could not write to {target.parent}: {error.strerror or error}.") from error
+            raise Blocked(f"Could not write to {target.parent}: {error.strerror or error}.") from error
         return sha256
 
     def get(self, area: Area, sha256: str) -> bytes:

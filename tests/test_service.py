@@ -9,7 +9,7 @@ import pytest
 from pipeline import sources
 from pipeline.service import Service
 from storage import history
-from storage.errors import Conflict, Missing, Refused, Unhealthy
+from storage.errors import Blocked, Conflict, Missing, Refused, Unhealthy
 from storage.upkeep import doctor
 from tests.tables import labels_csv, rows_csv
 
@@ -243,6 +243,22 @@ def test_a_job_that_fails_is_recorded_shown_and_retried(service, monkeypatch):
     with service.recorded_job("inbox", 5):
         pass
     assert history.jobs(service.db)[0].failures == 0
+
+
+def test_a_full_disk_holds_a_batch_up_and_loses_nothing(service):
+    """SQLite itself says that it is full; the batch waits through more turns than it has attempts, and goes on."""
+    database = service.store._db.conn
+    batch = service.receive("shop", "rows.csv", rows_csv(50, 400)).batch
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count={pages}").fetchall()
+    for _ in range(5):
+        with pytest.raises(Blocked, match="full"):
+            service.work("shop")
+    assert history.batch(service.db, batch.id).state == "received"
+    database.execute("PRAGMA max_page_count=1000000").fetchall()
+    service.work("shop")
+    assert history.batch(service.db, batch.id).state == "done"
+    assert history.batch(service.db, batch.id).rows == 400
 
 
 def test_an_unknown_inbox_folder_is_told_once(service):
