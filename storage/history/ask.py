@@ -1,0 +1,51 @@
+"""The connection that cannot write, and how a question becomes records."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlite_utils import Database
+
+from storage import codec
+from storage.errors import Missing, Unhealthy
+
+R = TypeVar("R")
+
+
+def connect(path: Path) -> Database:
+    """A connection that reads and cannot write. Use it in the thread that made it.
+
+    Raises
+    ------
+    Missing
+        If there is no database.
+    """
+    if not path.exists():
+        raise Missing(f"There is no data at {path.parent}. Start with: run.py init NAME --reference FILE --target COL")
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=10)
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute("PRAGMA trusted_schema=OFF")
+    return Database(connection)
+
+
+def change_number(db: Database) -> int:
+    """A number that grows with every write: pages redraw only when it moved."""
+    return int(db.conn.execute("SELECT number FROM changes").fetchone()[0])
+
+
+def records(db: Database, record: type[R], query: str, arguments: Sequence[Any] | Mapping[str, Any]) -> list[R]:
+    """What a query finds, as records. Raises Unhealthy where the database cannot be read."""
+    try:
+        return [codec.from_row(record, row) for row in db.query(query, arguments)]
+    except sqlite3.DatabaseError as error:
+        raise Unhealthy(f"The database could not be read: {error}.") from error
+
+
+def first(found: list[R], what: str) -> R:
+    """The first that was found. Raises Missing with what was asked for."""
+    if not found:
+        raise Missing(f"There is no {what}.")
+    return found[0]

@@ -1,0 +1,53 @@
+"""Questions about versions, the decisions on them and their trainings."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+
+from storage.errors import Missing
+from storage.history.ask import first, records
+from storage.records import Decision, Training, Version
+
+
+def versions(db: Database, monitor_id: int) -> list[Version]:
+    """Every version of a monitor, oldest first."""
+    return records(db, Version, "SELECT * FROM versions WHERE monitor_id = ? ORDER BY number", [monitor_id])
+
+
+def version(db: Database, version_id: int) -> Version:
+    """One version by its id. Raises Missing."""
+    return first(records(db, Version, "SELECT * FROM versions WHERE id = ?", [version_id]), f"version {version_id}")
+
+
+def version_numbered(db: Database, monitor_id: int, number: int) -> Version:
+    """One version by its number within the monitor. Raises Missing with the numbers there are."""
+    query = "SELECT * FROM versions WHERE monitor_id = ? AND number = ?"
+    found = records(db, Version, query, [monitor_id, number])
+    if not found:
+        numbers = ", ".join(f"v{item.number}" for item in versions(db, monitor_id))
+        raise Missing(f"There is no version v{number}. Versions here: {numbers or 'none'}.")
+    return found[0]
+
+
+def decisions(db: Database, monitor_id: int, last: int | None = None, batch_id: int | None = None) -> list[Decision]:
+    """Decisions, newest first; of one batch if given."""
+    query = "SELECT * FROM decisions WHERE monitor_id = ? AND (? IS NULL OR batch_id = ?) ORDER BY id DESC LIMIT ?"
+    return records(db, Decision, query, [monitor_id, batch_id, batch_id, -1 if last is None else last])
+
+
+def reigns(db: Database, monitor_id: int) -> list[Decision]:
+    """The decisions that changed the champion, oldest first: who was live when, and why."""
+    query = (
+        "SELECT * FROM decisions WHERE monitor_id = ? AND action IN ('promote', 'rollback') "
+        "AND challenger_id IS NOT NULL ORDER BY id"
+    )
+    return records(db, Decision, query, [monitor_id])
+
+
+def trainings(db: Database, monitor_id: int, open_only: bool = False, last: int | None = None) -> list[Training]:
+    """Trainings, newest first."""
+    query = (
+        "SELECT * FROM trainings WHERE monitor_id = ? AND (? = 0 OR state IN ('queued', 'running')) "
+        "ORDER BY id DESC LIMIT ?"
+    )
+    return records(db, Training, query, [monitor_id, int(open_only), -1 if last is None else last])
