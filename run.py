@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -205,16 +206,35 @@ def status(options: argparse.Namespace) -> None:
 
 
 def versions(options: argparse.Namespace) -> None:
-    """The versions of a model."""
+    """The versions of a model, or what was live on a date and why."""
     from pipeline.views import reading
 
     with reading(options.data_dir) as service:
-        for line in service.version_lines(service.the_monitor(options.monitor).name):
+        name = service.the_monitor(options.monitor).name
+        if options.at:
+            return _live(service.live(name, *_day(options.at)), options)
+        for line in service.version_lines(name):
             if options.json:
                 _print(line)
             else:
                 value = "" if line["value"] is None else f"{line['metric']} {line['value']:.3f}"
                 print(f"v{line['version']:<4} {line['state']:<12} {line['recipe']:<24} {value:<16} {line['reason']}")
+    return None
+
+
+def _live(lines: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    for line in lines:
+        if options.json:
+            _print(line)
+        elif "since" in line:
+            until = f"until {_date(line['until'])}" if line["until"] else "and still is"
+            print(f"v{line['version']} was live from {_date(line['since'])} {until}. {line['reason']}")
+        else:
+            print(
+                f"Batch #{line['batch']} ({line['name']}, {line['rows']:,} rows) was predicted by v{line['version']}."
+            )
+    if not lines:
+        print(f"Nothing was live on {options.at}.", file=sys.stderr)
 
 
 def promote(options: argparse.Namespace) -> None:
@@ -340,6 +360,22 @@ def _pair(text: str) -> tuple[str, Any]:
     return key, value
 
 
+def _day(text: str) -> tuple[int, int]:
+    """A date as the day it names, a moment as itself: first and last microsecond, UTC."""
+    from storage.errors import Refused
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Refused(f"{text!r} is no date.", remedy="Write it as 2026-11-25 or 2026-11-25T18:30.") from error
+    start = round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)
+    return start, start + (86_400_000_000 if len(text) <= len("2026-11-25") else 1)
+
+
+def _date(moment: int) -> str:
+    return datetime.fromtimestamp(moment / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def _number(text: str) -> int:
     return int(text.removeprefix("v"))
 
@@ -429,6 +465,9 @@ def _own_options(made: dict[str, argparse.ArgumentParser]) -> None:
     add("--estimator", metavar="dotted.path")
     add("--set", action="append", default=[], metavar="key=value")
     made["promote"].add_argument("number", type=_number, metavar="N", help="version number")
+    made["versions"].add_argument(
+        "--at", metavar="DATE", help="what was live on this date (or at this moment), and why"
+    )
     made["retry"].add_argument("batch", type=int, metavar="BATCH")
     made["accept"].add_argument("batch", type=int, metavar="BATCH")
     made["settings"].add_argument("--set", action="append", default=[], metavar="key=value")

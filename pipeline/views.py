@@ -127,6 +127,27 @@ class Views:
             for version in history.versions(self.db, monitor.id)
         ]
 
+    def live(self, name: str, start: int, stop: int) -> list[dict[str, Any]]:
+        """What was live between two moments and why: a line a champion, then a line a batch with rows of that time.
+
+        The first go by the clock of this program, the second by the data's own dates, which may lie elsewhere.
+        """
+        monitor = self.the_monitor(name)
+        numbers = {version.id: version.number for version in history.versions(self.db, monitor.id)}
+        lines = [
+            {
+                "version": reign.version.number, "since": reign.since.created_at,
+                "until": reign.until.created_at if reign.until else None, "trigger": reign.since.trigger,
+                "author": reign.since.author, "reason": reign.since.reason,
+                "ended_by": reign.until.reason if reign.until else "",
+            }
+            for reign in history.live(self.db, monitor.id, start, stop)
+        ]  # fmt: skip
+        return lines + [
+            {"batch": batch.id, "name": batch.name, "rows": batch.rows, "version": numbers.get(batch.version_id)}
+            for batch in history.dated(self.db, monitor.id, start, stop)
+        ]
+
     def export(self, name: str) -> Iterator[dict[str, Any]]:
         """Everything known of a monitor but its rows: settings, batches, reports, decisions, versions, events."""
         monitor = self.the_monitor(name)

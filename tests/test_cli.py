@@ -104,6 +104,10 @@ def test_predictions_versions_export(data, files, tmp_path):
     assert first.startswith("1-0,")
     assert len(rest) == 199
     assert lines(run("versions", "--json", folder=data))[0]["state"] == "champion"
+    assert lines(run("versions", "--at", "2001-01-01", "--json", folder=data)) == []
+    (live, *_) = lines(run("versions", "--at", "9999-01-01T00:00", "--json", folder=data))
+    assert (live["version"], live["until"], live["trigger"]) == (1, None, "init")
+    assert run("versions", "--at", "yesterday", folder=data).returncode == 1
     kinds = {line["kind"] for line in lines(run("export", folder=data))}
     assert kinds >= {"monitor", "settings", "batch", "version", "decision", "event"}
 

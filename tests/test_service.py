@@ -189,6 +189,50 @@ def test_promote_roll_back_and_predict(service):
         service.promote("shop", 9)
 
 
+@pytest.fixture
+def two_versions(tmp_path):
+    """A monitor whose first version learned from labels of which many were overwritten, and a second that did not.
+
+    The clock is a list with the present moment, in microseconds.
+    """
+    clock = [1_000_000_000_000_000]
+    service = Service(tmp_path / "two", clock=lambda: clock[0])
+    rows = rows_csv(0, 800, labelled=True).decode().splitlines()
+    spoilt = [row.replace(",no", ",yes") if at % 5 < 3 else row for at, row in enumerate(rows)]
+    service.init("shop", "reference.csv", "\n".join(spoilt).encode(), "bought", id_column="id", estimator="linear",
+                 settings={**SETTINGS, "retrain.auto": False})  # fmt: skip
+    for seed in range(20, 24):
+        clock[0] += 1_000_000
+        service.ingest("shop", f"{seed}.csv", rows_csv(seed, 400, labelled=True))
+    service.retrain("shop")
+    clock[0] += 1_000_000
+    service.work("shop")
+    assert [version.state for version in history.versions(service.db, 1)] == ["champion", "held"]
+    service.promote("shop", 2)
+    yield service, clock
+    service.close()
+    assert [finding.text for finding in doctor(tmp_path / "two") if not finding.ok] == []
+
+
+def test_what_was_live_at_a_moment_and_why(two_versions):
+    service, clock = two_versions
+    promoted = clock[0]
+    clock[0] += 5_000_000
+    service.rollback("shop", note="lunch")
+    back = clock[0]
+    live = [[line["version"] for line in service.live("shop", at, at + 1) if "since" in line]
+            for at in (promoted - 1, promoted, back - 1, back, back + 10**9)]  # fmt: skip
+    assert live == [[1], [2], [2], [1], [1]]
+    assert service.live("shop", 0, 10) == []
+    first, second, third = service.live("shop", 0, back + 1)[:3]
+    assert (first["since"], first["until"], first["trigger"]) == (1_000_000_000_000_000, promoted, "init")
+    assert second["reason"] == "A person made v2 the champion."
+    assert second["ended_by"] == third["reason"] == "A person rolled back to v1. lunch"
+    assert third["until"] is None
+    batches = service.live("shop", 0, back + 1)[3:]
+    assert [(line["name"], line["version"]) for line in batches] == [(f"{seed}.csv", 1) for seed in range(20, 24)]
+
+
 def test_preview_stores_nothing(service):
     before = history.change_number(service.db)
     seen = service.preview("shop", "x.csv", rows_csv(2, 200, shift=1.5))

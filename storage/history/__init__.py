@@ -10,6 +10,7 @@ from storage.history.deliveries import (
     batches,
     batches_of_delivery,
     count_batches,
+    dated,
     doubtful,
     labelled_since,
     learnable_rows,
@@ -17,7 +18,7 @@ from storage.history.deliveries import (
     unfinished,
 )
 from storage.history.ledger import event_kinds, events, jobs
-from storage.history.models import decisions, reigns, trainings, version, version_numbered, versions
+from storage.history.models import Reign, decisions, live, reigns, trainings, version, version_numbered, versions
 from storage.history.profiles import profile_parts, profile_parts_of, reference_parts
 from storage.history.quality import Standing, performance, performance_of, standings
 from storage.history.rows import Rows, row_texts, rows_of
@@ -45,6 +46,7 @@ from storage.history.settings import (
 
 __all__ = [
     "Heatmap",
+    "Reign",
     "Rows",
     "Standing",
     "Timeline",
@@ -55,6 +57,7 @@ __all__ = [
     "change_number",
     "connect",
     "count_batches",
+    "dated",
     "decisions",
     "doubtful",
     "episodes",
@@ -65,6 +68,7 @@ __all__ = [
     "jobs",
     "labelled_since",
     "learnable_rows",
+    "live",
     "monitor",
     "monitor_by_id",
     "monitors",

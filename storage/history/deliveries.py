@@ -88,3 +88,12 @@ def learnable_rows(db: Database, monitor_id: int, after: int = 0) -> int:
         "AND id > ?"
     )
     return int(db.conn.execute(query, [monitor_id, after]).fetchone()[0])
+
+
+def dated(db: Database, monitor_id: int, start: int, stop: int) -> list[Batch]:
+    """Predicted batches with rows from between two moments of the data's own time; without one, of their arrival."""
+    query = (
+        "SELECT * FROM batches WHERE monitor_id = ? AND kind = 'rows' AND version_id IS NOT NULL "
+        "AND coalesce(starts_at, received_at) < ? AND coalesce(ends_at, received_at) >= ? ORDER BY id"
+    )
+    return records(db, Batch, query, [monitor_id, stop, start])

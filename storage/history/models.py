@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlite_utils import Database
 
 from storage.errors import Missing
@@ -42,6 +44,27 @@ def reigns(db: Database, monitor_id: int) -> list[Decision]:
         "AND challenger_id IS NOT NULL ORDER BY id"
     )
     return records(db, Decision, query, [monitor_id])
+
+
+@dataclass(frozen=True)
+class Reign:
+    """One version's time as champion, with the decision that brought it and the one that ended it."""
+
+    version: Version
+    since: Decision
+    until: Decision | None  # None: it is still the champion
+
+
+def live(db: Database, monitor_id: int, start: int, stop: int) -> list[Reign]:
+    """Which versions were champion between two moments (microseconds, ``stop`` not included), oldest first, and why."""
+    line = reigns(db, monitor_id)
+    known = {item.id: item for item in versions(db, monitor_id)}
+    ends = [*line[1:], None]
+    return [
+        Reign(known[since.challenger_id], since, until)
+        for since, until in zip(line, ends, strict=True)
+        if since.challenger_id in known and since.created_at < stop and (until is None or until.created_at > start)
+    ]
 
 
 def trainings(db: Database, monitor_id: int, open_only: bool = False, last: int | None = None) -> list[Training]:
