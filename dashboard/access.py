@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, make_response, request
+from flask import Flask, Response, abort, g, make_response, request
+
+from dashboard import Actor
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 _ELSEWHERE = "This address answers to localhost only. Use an SSH tunnel, or a proxy that sends Host: localhost.\n"
@@ -41,6 +43,7 @@ def guard(server: Flask, script_hashes: Callable[[], list[str]]) -> None:
     def check() -> None:
         if _host(f"//{request.host}") not in LOCAL:
             abort(make_response(_ELSEWHERE, 400))
+        g.actor = Actor("page", "operator")
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return
         origin = request.headers.get("Origin")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash import ALL, Dash, Input, Output, State, ctx, html, no_update, set_props
 
-from dashboard import parts, service
+from dashboard import actor, parts, service
 from storage import history
 from storage.errors import ProductError
 
@@ -38,44 +38,44 @@ def _champion(serving: Service, monitor: str) -> str:
 
 
 def _promote(serving: Service, monitor: str, number: str, note: str) -> str:
-    serving.promote(monitor, int(number), note)
+    serving.promote(monitor, int(number), note, actor().name)
     return f"v{number} is the champion now. The next batch is predicted by it."
 
 
 def _refuse(serving: Service, monitor: str, number: str, note: str) -> str:
-    serving.refuse(monitor, int(number), note)
+    serving.refuse(monitor, int(number), note, actor().name)
     return f"v{number} was refused; {_champion(serving, monitor)} stays."
 
 
 def _rollback(serving: Service, monitor: str, _: str, note: str) -> str:
-    return f"Rolled back: v{serving.rollback(monitor, note)} is the champion again."
+    return f"Rolled back: v{serving.rollback(monitor, note, actor().name)} is the champion again."
 
 
 def _retrain(serving: Service, monitor: str, _: str, note: str) -> str:
-    serving.retrain(monitor, note)
+    serving.retrain(monitor, note, actor().name)
     return "The training is queued. Its progress is shown on the summary and the models page."
 
 
 def _pin(serving: Service, monitor: str, argument: str, note: str) -> str:
     number, wanted = argument.split(":")
-    serving.pin(monitor, int(number), wanted == "on")
+    serving.pin(monitor, int(number), wanted == "on", actor().name)
     return f"v{number} is {'kept for good' if wanted == 'on' else 'no longer pinned'}."
 
 
 def _retry(serving: Service, monitor: str, batch: str, note: str) -> str:
-    serving.retry(int(batch))
+    serving.retry(int(batch), actor().name)
     return f"Batch #{batch} is on its way again."
 
 
 def _accept(serving: Service, monitor: str, batch: str, note: str) -> str:
-    serving.accept(int(batch))
+    serving.accept(int(batch), actor().name)
     return f"Batch #{batch} was accepted as it is."
 
 
 def _discard(serving: Service, monitor: str, batches: str, note: str) -> str:
     """One batch, or several with commas between them."""
     for batch in batches.split(","):
-        serving.discard(int(batch), note)
+        serving.discard(int(batch), note, actor().name)
     return f"{_named(batches)} stay{'' if ',' in batches else 's'} in quarantine for good."
 
 

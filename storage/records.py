@@ -21,6 +21,7 @@ Health = Literal["healthy", "drifting", "unreliable", "learning", "needs_you", "
 VersionState = Literal["champion", "candidate", "held", "retired", "rejected", "rolled_back"]
 EpisodeKind = Literal["drift", "performance", "fault"]
 Level = Literal["info", "warning", "error"]
+Role = Literal["viewer", "operator"]
 
 TERMINAL: tuple[BatchState, ...] = ("done", "quarantined")
 

@@ -9,7 +9,7 @@ import dash
 import dash_bootstrap_components as dbc
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html, no_update
 
-from dashboard import parts, say, scope, service
+from dashboard import actor, parts, say, scope, service
 from dashboard.guard import guarded
 from storage import history
 from storage.errors import ProductError, Refused
@@ -139,7 +139,7 @@ def _form(name: str, about: dict[str, Any]) -> list[Any]:
             html.P(
                 "The reference is profiled and a first version is trained; this takes a few seconds.", className="muted"
             ),
-            html.Button("Make the monitor", id="new-make", type="button", className="btn btn-main", n_clicks=0),
+            parts.acting("Make the monitor", "new-make", "btn btn-main"),
         ),
     ]
 
@@ -168,7 +168,7 @@ def make(
         monitor = service().init(
             (name or "").strip(), file["name"], base64.b64decode(file["data"]), target,
             id_column=None if key == NONE else key, time_column=None if time == NONE else time,
-            estimator=(estimator or "").strip() or None, author="page",
+            estimator=(estimator or "").strip() or None, author=actor().name,
         )  # fmt: skip
     except ProductError as error:
         return parts.notice(str(error), "bad"), no_update

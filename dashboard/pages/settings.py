@@ -13,7 +13,7 @@ import dash_bootstrap_components as dbc
 from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
 from pydantic import BaseModel
 
-from dashboard import parts, say, service
+from dashboard import actor, parts, say, service
 from dashboard.actions import tell
 from dashboard.guard import guarded
 from storage import history, settings
@@ -78,7 +78,7 @@ def layout(monitor: str = "", **_: Any) -> html.Div:
                             className="btn btn-quiet",
                             n_clicks=0,
                         ),
-                        html.Button("Save", id="settings-save", type="button", className="btn btn-main", n_clicks=0),
+                        parts.acting("Save", "settings-save", "btn btn-main"),
                     ],
                     className="save-row",
                 ),
@@ -268,7 +268,7 @@ def act(
             raise Refused("Nothing differs from the settings in force.")
         if ctx.triggered_id == "settings-preview":
             return _effect(owner, chosen), "", no_update, no_update
-        service().change_settings(owner.name, chosen, (note or "").strip())
+        service().change_settings(owner.name, chosen, (note or "").strip(), actor().name)
     except ProductError as error:
         return no_update, str(error), no_update, no_update
     tell("Saved. The stored history was scored again." if any(key.startswith(RESCORED) for key in chosen) else "Saved.")

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import dash
 from dash import ALL, ClientsideFunction, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
 
-from dashboard import parts, say, scope, service
+from dashboard import actor, parts, say, scope, service
 from dashboard.delivery import findings, steps, verdict_table
 from dashboard.guard import guarded
 from storage import history
@@ -169,9 +169,7 @@ def _refused(name: str, reason: str) -> Any:
         html.P(reason),
         html.Div(
             [
-                html.Button(
-                    "Keep it in quarantine", id="upload-ingest", type="button", className="btn btn-quiet", n_clicks=0
-                ),
+                parts.acting("Keep it in quarantine", "upload-ingest"),
                 html.Button(
                     "Check again", id="upload-only-check", type="button", className="btn btn-quiet", n_clicks=0
                 ),
@@ -199,7 +197,7 @@ def _file_panel(owner: Monitor, preview: Preview, octets: int) -> Any:
         html.Div(
             [
                 html.Button("Only check", id="upload-only-check", type="button", className="btn btn-main", n_clicks=0),
-                html.Button("Ingest", id="upload-ingest", type="button", className="btn btn-quiet", n_clicks=0),
+                parts.acting("Ingest", "upload-ingest"),
                 html.Span("Checking stores nothing. Ingesting adds a batch to the history.", className="muted small"),
             ],
             className="samples",
@@ -335,7 +333,7 @@ def ingest(clicks: int, file: dict[str, str] | None, asked: dict[str, str]) -> A
     owner = history.monitor(service().db, asked["monitor"])
     name, data = _bytes(file)
     try:
-        receipt = service().receive(owner.name, name, data)
+        receipt = service().receive(owner.name, name, data, author=actor().name)
     except ProductError as error:
         return no_update, no_update, no_update, no_update, str(error), no_update
     batch = receipt.batch.id

@@ -6,6 +6,7 @@ lines without a chart library, ``frame`` is the page round them.
 
 from dashboard.parts.basics import (
     Column,
+    acting,
     action,
     badge,
     chart,
@@ -35,6 +36,7 @@ __all__ = [
     "Bar",
     "Cell",
     "Column",
+    "acting",
     "action",
     "asked",
     "badge",

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import plotly.graph_objects as go
 from dash import dcc, html
 
+from dashboard import ONLY_LOOKING, may_act
 from dashboard.say import Word
 from dashboard.theme import GRAPH_CONFIG, STILL_CONFIG
 
@@ -214,13 +215,14 @@ def download(text: str, href: str) -> html.A:
 
 def action(text: str, verb: str, monitor: str, argument: str | int = "", primary: bool = False) -> html.Button:
     """A button that asks once, says what will happen, and then does it (see ``dashboard.actions``)."""
-    return html.Button(
-        text,
-        id={"type": "verb", "verb": verb, "monitor": monitor, "argument": str(argument)},
-        n_clicks=0,
-        type="button",
-        className="btn btn-main" if primary else "btn btn-quiet",
-    )
+    ident = {"type": "verb", "verb": verb, "monitor": monitor, "argument": str(argument)}
+    return acting(text, ident, "btn btn-main" if primary else "btn btn-quiet")
+
+
+def acting(text: Content, ident: str | dict[str, str], class_name: str = "btn btn-quiet") -> html.Button:
+    """A button whose callback changes something: for those who may only look it is there, but cannot be pressed."""
+    shut = {} if may_act() else {"disabled": True, "title": ONLY_LOOKING}
+    return html.Button(text, id=ident, n_clicks=0, type="button", className=class_name, **shut)
 
 
 def segments(
