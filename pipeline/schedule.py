@@ -50,6 +50,7 @@ class Schedule:
         """Start the jobs; the first look is at once."""
         self.add("pulse", self._pulse, min(self.interval, 1.0), executor="pulse")
         self.add("inbox", self.service.look_into_inbox, self.interval)
+        self.add("periods", self.service.merge_periods, max(self.interval, 5.0))
         self.add("upkeep", self.service.upkeep, _UPKEEP_SECONDS)
         self._scheduler.start()
         self.service.wake = self.wake

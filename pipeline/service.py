@@ -15,12 +15,12 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from pipeline import alerts, dossier, found, route, sources
+from pipeline import alerts, dossier, found, periods, route, sources
 from pipeline.desk import Desk, wall_clock
 from pipeline.views import Views
 from storage import history
 from storage.errors import Conflict, Missing, ProductError, Refused
-from storage.records import Batch, Decision, Job, Monitor, SettingsRow, Training
+from storage.records import Batch, Decision, Grain, Job, Monitor, SettingsRow, Training
 from storage.settings import Settings, changed
 
 _QUIET_SECONDS = 30  # a job that goes well is written down this often
@@ -60,6 +60,7 @@ class Service(Views):
         self.inbox.mkdir(exist_ok=True)
         self._looks: sources.Looks = sources.Looks()
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._merging = threading.Lock()  # a page and the job would work out the same days
         self._pulse: dict[str, Any] = {"last": None, "running": {}}
         self._jobs: dict[str, Job] = {job.name: job for job in history.jobs(self.db)}
         self.desk.vault.sweep()
@@ -359,6 +360,20 @@ class Service(Views):
         return done.message
 
     # --- jobs ------------------------------------------------------------------------------------------------------
+
+    def merge_periods(self, monitor: str | None = None, grain: Grain | None = None, most: int = periods.PARTS) -> int:
+        """Judge days and weeks that are due, so that charts over long histories find them ready; returns what is left.
+
+        The newest come first; at most ``most`` stored profiles of features are read.
+        """
+        owners = history.monitors(self.db) if monitor is None else [self.the_monitor(monitor)]
+        with self._merging:
+            return sum(
+                periods.work(self.desk, owner, one, most)
+                for owner in owners
+                for one in ((grain,) if grain else ("day", "week"))
+                if owner.champion
+            )
 
     def upkeep(self) -> None:
         """The hourly chores: checkpoint the write-ahead log."""

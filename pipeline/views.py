@@ -15,13 +15,13 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from pipeline import compare, dossier, drift, models, read, route, write
+from pipeline import compare, dossier, drift, models, periods, read, route, write
 from pipeline.decide import decide
 from pipeline.desk import Shelf
-from pipeline.profile import Profile, distribution, summary
+from pipeline.profile import Profile, distribution, merge, summary
 from storage import history
 from storage.errors import Missing, Refused
-from storage.records import Batch, Comparison, Distribution, Monitor, Preview
+from storage.records import Batch, Comparison, Distribution, DriftReport, Monitor, Preview
 from storage.settings import Settings, changed
 from storage.store import DATABASE
 
@@ -197,26 +197,35 @@ class Views:
         rows, parts = history.profile_parts(self.db, batch_id, feature)
         return Profile.from_parts(self.desk.grid(monitor.grid), rows, parts)
 
-    def distribution(self, monitor: str, feature: str, batch_id: int, versus: str | int = "reference") -> Distribution:
-        """One feature in a batch and in its reference (or in another batch), over shared bins."""
+    def distribution(
+        self, monitor: str, feature: str, batches: int | Sequence[int], versus: str | Sequence[int] = "reference"
+    ) -> Distribution:
+        """One feature in a batch, or in several as one, and in their reference or in other batches; bins are shared."""
         owner = self.the_monitor(monitor)
-        if versus == "reference":
-            base = self.desk.reference(history.reference_of(self.db, batch_id))
+        chosen = [batches] if isinstance(batches, int) else list(batches)
+        seen = periods.merged(self.desk, owner, chosen, feature)
+        if isinstance(versus, str):
+            base = self.desk.reference(history.reference_of(self.db, chosen[-1]))
         else:
-            base = self.profile(owner, int(versus), feature)
-        return distribution(feature, base, self.profile(owner, batch_id, feature))
+            base = periods.merged(self.desk, owner, versus, feature)
+        return distribution(feature, base, seen)
 
-    def quantiles(self, monitor: str, feature: str, last: int | None = None) -> list[dict[str, Any]]:
-        """One feature batch by batch: quantiles of numbers and dates, shares of levels."""
+    def quantiles(self, monitor: str, feature: str, columns: Sequence[Sequence[int]]) -> list[dict[str, Any] | None]:
+        """One feature column by column, a column being some batches as one: quantiles of numbers, shares of levels.
+
+        None where no batch of a column has a profile.
+        """
         owner = self.the_monitor(monitor)
-        batches = {batch.id: batch for batch in history.batches(self.db, owner.id, last=last)}
-        grid = self.desk.grid(owner.grid)
-        lines = []
-        for batch_id, rows, parts in history.profile_parts_of(self.db, batches, feature):
-            batch = batches[batch_id]
-            figures = summary(feature, Profile.from_parts(grid, rows, parts))
-            lines.append({"batch": batch_id, "at": batch.ends_at or batch.received_at, **figures})
-        return lines
+        home = {batch: at for at, batches in enumerate(columns) for batch in batches}
+        found: list[Profile | None] = [None] * len(columns)
+        for batch, seen in periods.profiles(self.desk, owner, home, feature):
+            before = found[home[batch]]
+            found[home[batch]] = seen if before is None else merge([before, seen])
+        return [None if seen is None else summary(feature, seen) for seen in found]
+
+    def together(self, monitor: str, batches: Sequence[int]) -> DriftReport:
+        """The drift report of several batches merged into one."""
+        return periods.together(self.desk, self.the_monitor(monitor), batches)[0]
 
     def band(self, monitor: str, rows: int) -> tuple[float, float]:
         """Between which batch scores healthy batches of so many rows lie."""

@@ -15,6 +15,7 @@ Kind = Literal["numeric", "categorical", "date", "ignored"]
 BatchKind = Literal["reference", "rows", "labels"]
 BatchState = Literal["received", "validated", "scored", "decided", "training", "judged", "done", "quarantined"]
 Verdict = Literal["stable", "drift", "too_few_rows"]
+Grain = Literal["day", "week"]
 Action = Literal["keep", "train", "promote", "reject", "hold", "quarantine", "rollback", "accept", "fail"]
 Trigger = Literal["init", "none", "drift", "performance", "estimate", "schedule", "rows", "fault", "person", "watch"]
 Health = Literal["healthy", "drifting", "unreliable", "learning", "needs_you", "no_data"]
@@ -176,6 +177,26 @@ class DriftReport:
         """Names of the features that drift, worst first."""
         hits = sorted((f for f in self.features if f.drift), key=lambda f: -f.score)
         return tuple(f.name for f in hits)
+
+
+@dataclass(frozen=True)
+class Period:
+    """The batches of one day or week, merged and judged as one."""
+
+    monitor_id: int
+    grain: Grain
+    starts_at: int
+    batches: int  # how many are merged
+    mark: int  # sum of their ids: tells when the period holds other batches by now
+    rows: int
+    score: float
+    verdict: Verdict
+    explanation: str
+    names_id: int
+    data: bytes  # line of feature scores, see storage/lines.py
+    reference_id: int
+    settings_id: int
+    created_at: int
 
 
 @dataclass(frozen=True)

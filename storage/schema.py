@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from storage import codec, lines
+from storage.records import FeatureDrift
+
 migrations = Migrations("drift")
 
 _BATCH_STATES = "'received','validated','scored','decided','training','judged','done','quarantined'"
@@ -118,3 +121,34 @@ def first(db: Database) -> None:
     for statement in _FIRST.split(";\n"):
         if statement.strip():
             db.execute(statement)
+
+
+_LINES = """
+CREATE TABLE score_names (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE score_lines (
+    batch_id INTEGER PRIMARY KEY REFERENCES batches(id), names_id INTEGER NOT NULL REFERENCES score_names(id),
+    data BLOB NOT NULL) STRICT;
+CREATE TABLE periods (
+    monitor_id INTEGER NOT NULL REFERENCES monitors(id), grain TEXT NOT NULL CHECK (grain IN ('day','week')),
+    starts_at INTEGER NOT NULL, batches INTEGER NOT NULL, mark INTEGER NOT NULL, rows INTEGER NOT NULL,
+    score REAL NOT NULL, verdict TEXT NOT NULL, explanation TEXT NOT NULL,
+    names_id INTEGER NOT NULL REFERENCES score_names(id), data BLOB NOT NULL,
+    reference_id INTEGER NOT NULL REFERENCES versions(id), settings_id INTEGER NOT NULL REFERENCES settings(id),
+    created_at INTEGER NOT NULL, PRIMARY KEY (monitor_id, grain, starts_at)) STRICT, WITHOUT ROWID;
+"""
+
+
+@migrations()
+def lines_of_scores(db: Database) -> None:
+    """A line of scores a batch, for charts over long histories; scores of merged days and weeks."""
+    for statement in _LINES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+    for row in list(db.query("SELECT batch_id FROM reports")):
+        found = db.query("SELECT * FROM scores WHERE batch_id = ?", [row["batch_id"]])
+        names, data = lines.pack(codec.from_row(FeatureDrift, one) for one in found)
+        db.execute("INSERT OR IGNORE INTO score_names (names) VALUES (?)", [codec.to_json(names)])
+        db.execute(
+            "INSERT INTO score_lines SELECT ?, id, ? FROM score_names WHERE names = ?",
+            [row["batch_id"], data, codec.to_json(names)],
+        )

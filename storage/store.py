@@ -27,10 +27,12 @@ from storage.records import (
     DriftReport,
     Episode,
     Event,
+    FeatureDrift,
     Health,
     Job,
     Monitor,
     Performance,
+    Period,
     SettingsRow,
     Training,
     Truth,
@@ -328,6 +330,11 @@ class Store:
         with self._transaction("rescored") as db:
             for batch_id, reference_id, report in reports:
                 writes.insert_report(db, batch_id, report, reference_id, settings_id, now)
+
+    def periods_scored(self, periods: Iterable[tuple[Period, Sequence[FeatureDrift]]]) -> None:
+        """Days or weeks merged and judged. Worked out from what is stored, so no change that pages redraw for."""
+        with self._transaction("periods_scored", quiet=True) as db:
+            writes.insert_periods(db, periods)
 
     # --- learning --------------------------------------------------------------------------------------------------
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlite_utils import Database
 
-from storage import codec
+from storage import codec, lines
 from storage.errors import Missing
-from storage.records import Batch, DriftReport, Episode, Health
+from storage.records import Batch, DriftReport, Episode, FeatureDrift, Health, Period
 
 
 def one(db: Database, sql: str, arguments: Sequence[Any]) -> Any:
@@ -32,7 +32,7 @@ def update_batch(db: Database, batch: Batch) -> None:
 
 def clear(db: Database, batch_id: int) -> None:
     """Outputs of an earlier attempt, so that a step may run again."""
-    for table in ("scores", "reports", "profiles", "rows", "performance"):
+    for table in ("score_lines", "scores", "reports", "profiles", "rows", "performance"):
         db.execute(f"DELETE FROM {table} WHERE batch_id = ?", [batch_id])
     db.execute("DELETE FROM labels WHERE delivery_id = ?", [batch_id])
 
@@ -53,7 +53,10 @@ def insert_parts(db: Database, batch_id: int, parts: Mapping[str, bytes]) -> Non
 def insert_report(
     db: Database, batch_id: int, report: DriftReport, reference_id: int, settings_id: int, now: int
 ) -> None:
-    db.execute("DELETE FROM scores WHERE batch_id = ?", [batch_id])
+    if db.execute("DELETE FROM scores WHERE batch_id = ?", [batch_id]).rowcount:
+        _outdate(db, batch_id)
+    names, data = lines.pack(report.features)
+    db.execute("INSERT OR REPLACE INTO score_lines VALUES (?, ?, ?)", [batch_id, names_id(db, names), data])
     db.table("scores").insert_all([{"batch_id": batch_id, **codec.to_row(item)} for item in report.features])
     db.table("reports").upsert(
         {
@@ -65,6 +68,25 @@ def insert_report(
         },
         pk="batch_id",
     )
+
+
+def names_id(db: Database, names: Sequence[str]) -> int:
+    """The row that holds these feature names in this order; many lines of scores share one."""
+    text = codec.to_json(list(names))
+    db.execute("INSERT OR IGNORE INTO score_names (names) VALUES (?)", [text])
+    return int(one(db, "SELECT id FROM score_names WHERE names = ?", [text]))
+
+
+def _outdate(db: Database, batch_id: int) -> None:
+    """A batch was scored anew: the merged days and weeks of its monitor are to be worked out again."""
+    db.execute("DELETE FROM periods WHERE monitor_id = (SELECT monitor_id FROM batches WHERE id = ?)", [batch_id])
+
+
+def insert_periods(db: Database, periods: Iterable[tuple[Period, Sequence[FeatureDrift]]]) -> None:
+    for period, features in periods:
+        names, data = lines.pack(features)
+        row = codec.to_row(replace(period, names_id=names_id(db, names), data=data))
+        db.table("periods").upsert(row, pk=("monitor_id", "grain", "starts_at"))
 
 
 def insert_predictions(db: Database, batch_id: int, predictions: Iterable[tuple[Any, str | None]]) -> None:

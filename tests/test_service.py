@@ -265,9 +265,10 @@ def test_distributions_and_quantiles_come_from_profiles(service):
     assert sum(drawn.reference) + drawn.reference_null == pytest.approx(1)
     assert (drawn.reference_rows, drawn.batch_rows) == (800, 200)
     assert drawn.batch_stats["mean"] - drawn.reference_stats["mean"] == pytest.approx(15, abs=2)
-    (line,) = service.quantiles("shop", "income")
+    line, nothing = service.quantiles("shop", "income", [[batch.id], [999]])
+    assert nothing is None
     assert line["q50"] == pytest.approx(65, abs=3)
-    (shares,) = service.quantiles("shop", "city")
+    (shares,) = service.quantiles("shop", "city", [[batch.id]])
     assert sum(shares["shares"].values()) == pytest.approx(1)
     low, high = service.band("shop", 200)
     assert 0 <= low < high <= 1.5

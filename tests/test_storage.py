@@ -113,7 +113,30 @@ def test_a_step_may_run_twice(store, db, monitor):
         store.scored(history.batch(db, number), {"x": b"q"}, report, [("1", "[0.1,0.9]")], monitor.champion, 1, 5)
     assert [line["data"] for line in history.rows_of(db, number)] == [{"x": 5.0}]
     assert history.report(db, number) == report
+    heat = history.heatmap(db, [number, 999])
+    assert heat.features == ("x",)
+    np.testing.assert_allclose(heat.score, [[0.1, np.nan]], rtol=1e-6)
+    assert not heat.drift.any()
     assert history.row_texts(db, number).predictions == ("1",)
+
+
+def test_older_scores_get_their_lines(tmp_path):
+    """A file made before there were lines of scores opens with them."""
+    from sqlite_utils import Database, Migrations
+
+    old = Database(memory=True)
+    first = Migrations("drift")
+    first()(schema.first)
+    first.apply(old)
+    row = codec.to_row(a_feature("x"))
+    old.execute("PRAGMA foreign_keys=OFF")
+    old.table("scores").insert({"batch_id": 7, **row, "score": 2.5, "drift": 1, "verdict": "drift"})
+    report = codec.to_row(DriftReport(1, "drift", 2.5, 0.0, ()))
+    report.pop("features")
+    old.table("reports").insert({"batch_id": 7, **report, "reference_id": 1, "settings_id": 1, "created_at": 1})
+    schema.migrations.apply(old)
+    heat = history.heatmap(old, [7])
+    assert (heat.features, heat.score.tolist(), heat.drift.tolist()) == (("x",), [[2.5]], [[True]])
 
 
 def a_feature(name: str) -> FeatureDrift:
@@ -195,6 +218,7 @@ TABLES = {
     records.Event: "events",
     records.Job: "jobs",
     records.Truth: "truths",
+    records.Period: "periods",
 }
 
 

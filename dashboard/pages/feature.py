@@ -126,13 +126,13 @@ def _head(owner: Monitor, name: str, item: FeatureDrift, batch: int, names: list
 
 
 def _body(owner: Monitor, name: str, item: FeatureDrift, batch: int, vs: str, view: scope.Window) -> list[Any]:
-    versus: str | int = "reference"
+    versus: str | list[int] = "reference"
     if vs == "previous":
         before = [int(one) for one in view.batch if one < batch]
-        versus = before[-1] if before else "reference"
+        versus = before[-1:] or "reference"
     shown = service().distribution(owner.name, name, batch, versus)
     figure = charts.distribution(shown, theme.palette(look().dark), look().narrow)
-    against = "the reference" if versus == "reference" else f"batch #{versus}"
+    against = "the reference" if versus == "reference" else f"batch #{versus[0]}"
     fan = _fan(owner, name, view)
     return [
         html.Div(
@@ -283,8 +283,9 @@ def _history(owner: Monitor, name: str, view: scope.Window, batch: int) -> tuple
 
 
 def _fan(owner: Monitor, name: str, view: scope.Window) -> Any:
-    lines = {line["batch"]: line for line in service().quantiles(owner.name, name, last=len(view) + 50)}
     batches = view.batch.tolist()
+    found = zip(batches, service().quantiles(owner.name, name, [[one] for one in batches]), strict=True)
+    lines = {batch: line for batch, line in found if line is not None}
     shown = service().distribution(owner.name, name, batches[-1])
     colours = theme.palette(look().dark)
     first = next((lines[one] for one in batches if one in lines), None)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
-from storage import codec
+from storage import codec, lines
 from storage.errors import Missing
 from storage.history.ask import records
-from storage.records import DriftReport, Episode, FeatureDrift
+from storage.records import DriftReport, Episode, FeatureDrift, Grain, Period
 
 
 @dataclass(frozen=True)
@@ -58,31 +59,63 @@ class Heatmap:
 
     batch: tuple[int, ...]
     features: tuple[str, ...]
-    score: NDArray[np.float64]  # (features, batches)
-    drift: NDArray[np.bool_]  # (features, batches)
-    verdict: NDArray[np.str_]  # (features, batches); empty where not scored
+    score: NDArray[np.float32]  # (features, batches)
+    code: NDArray[np.uint8]  # (features, batches); the verdict's place in lines.VERDICTS
+
+    @property
+    def drift(self) -> NDArray[np.bool_]:
+        """Whether a feature drifts in a batch, (features, batches)."""
+        return self.code == lines.VERDICTS.index("drift")
+
+    @property
+    def few(self) -> NDArray[np.bool_]:
+        """Whether a feature has too few rows in a batch to say, (features, batches)."""
+        return self.code == lines.VERDICTS.index("too_few_rows")
 
 
 def heatmap(db: Database, batch_ids: Sequence[int]) -> Heatmap:
     """Scores of all features for some batches, features by name."""
-    if not batch_ids:
-        empty = np.empty((0, 0))
-        return Heatmap((), (), empty, empty.astype(bool), empty.astype(str))
     query = (
-        "SELECT batch_id, name, score, drift, verdict FROM scores WHERE batch_id IN (SELECT value FROM json_each(?))"
+        "SELECT batch_id, names_id, data FROM score_lines WHERE batch_id IN (SELECT value FROM json_each(?)) "
+        "ORDER BY batch_id"
     )
     cells = db.conn.execute(query, [codec.to_json(list(batch_ids))]).fetchall()
-    features = tuple(sorted({cell[1] for cell in cells}))
-    column = {batch_id: at for at, batch_id in enumerate(batch_ids)}
-    line = {name: at for at, name in enumerate(features)}
-    score = np.full((len(features), len(batch_ids)), np.nan)
-    drift = np.zeros(score.shape, dtype=bool)
-    verdict = np.full(score.shape, "", dtype="U12")
-    for batch_id, name, value, hit, word in cells:
-        score[line[name], column[batch_id]] = value
-        drift[line[name], column[batch_id]] = bool(hit)
-        verdict[line[name], column[batch_id]] = word
-    return Heatmap(tuple(batch_ids), features, score, drift, verdict)
+    return _heatmap(db, tuple(batch_ids), cells)
+
+
+def _heatmap(db: Database, keys: tuple[int, ...], cells: Sequence[tuple[int, int, bytes]]) -> Heatmap:
+    """Lines of scores side by side: one column a key, one cell (key, names, line) a line."""
+    groups: dict[int, list[tuple[int, bytes]]] = {}
+    for key, names_id, data in cells:
+        groups.setdefault(names_id, []).append((key, data))
+    names = {one: _names(db, one) for one in groups}
+    features = tuple(sorted({name for some in names.values() for name in some}))
+    row, column = ({key: at for at, key in enumerate(order)} for order in (features, keys))
+    score = np.full((len(features), len(keys)), np.nan, np.float32)
+    code = np.full(score.shape, lines.NOT_SCORED, np.uint8)
+    for names_id, found in groups.items():
+        values, codes = lines.unpack([data for _, data in found], len(names[names_id]))
+        at = np.ix_([row[name] for name in names[names_id]], [column[key] for key, _ in found])
+        score[at], code[at] = values.T, codes.T
+    return Heatmap(keys, features, score, code)
+
+
+def _names(db: Database, names_id: int) -> list[str]:
+    return orjson.loads(db.conn.execute("SELECT names FROM score_names WHERE id = ?", [names_id]).fetchone()[0])
+
+
+def periods(db: Database, monitor_id: int, grain: Grain) -> dict[int, Period]:
+    """The days or weeks that were merged and judged so far, by their start."""
+    query = "SELECT * FROM periods WHERE monitor_id = ? AND grain = ? ORDER BY starts_at"
+    cells = db.conn.execute(query, [monitor_id, grain]).fetchall()
+    return {cell[2]: Period(*cell) for cell in cells}
+
+
+def heatmap_of_periods(db: Database, found: Sequence[Period]) -> Heatmap:
+    """Scores of all features for some merged days or weeks; ``batch`` holds their starts."""
+    return _heatmap(
+        db, tuple(one.starts_at for one in found), [(one.starts_at, one.names_id, one.data) for one in found]
+    )
 
 
 def report(db: Database, batch_id: int) -> DriftReport:
