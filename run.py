@@ -461,7 +461,12 @@ def _own_options(made: dict[str, argparse.ArgumentParser]) -> None:
     add("--time", metavar="COL", help="rows are taken in this order; default: file order")
     add("--train", type=int, metavar="N", help="rows of the first training set")
     add("--batch", type=int, metavar="N", help="rows of a batch")
-    add("--policy", action="append", metavar="POLICY", help="auto, never, always, window or every:K; may be repeated")
+    add(
+        "--policy",
+        action="append",
+        metavar="POLICY",
+        help="auto, never, always, window, every:K, usual or adwin; may be repeated",
+    )
     add("--estimator", metavar="dotted.path")
     add("--set", action="append", default=[], metavar="key=value")
     made["promote"].add_argument("number", type=_number, metavar="N", help="version number")

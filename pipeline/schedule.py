@@ -16,7 +16,7 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExe
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from pipeline.service import Service
+from pipeline.service import BACKTESTS, Service
 
 log = logging.getLogger("drift.schedule")
 _UPKEEP_SECONDS = 3600
@@ -41,7 +41,11 @@ class Schedule:
         self._change = threading.Condition()
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
-            executors={"default": ThreadPoolExecutor(4), "pulse": ThreadPoolExecutor(1)},
+            executors={
+                "default": ThreadPoolExecutor(4),
+                "pulse": ThreadPoolExecutor(1),
+                "backtests": ThreadPoolExecutor(1),
+            },
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._scheduler.add_listener(self._skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
@@ -51,6 +55,7 @@ class Schedule:
         self.add("pulse", self._pulse, min(self.interval, 1.0), executor="pulse")
         self.add("inbox", self.service.look_into_inbox, self.interval)
         self.add("periods", self.service.merge_periods, max(self.interval, 5.0))
+        self.add("backtests", self.service.work_backtests, self.interval, executor="backtests")
         self.add("upkeep", self.service.upkeep, _UPKEEP_SECONDS)
         self._scheduler.start()
         self.service.wake = self.wake
@@ -86,8 +91,8 @@ class Schedule:
         )
 
     def wake(self, monitor: str) -> None:
-        """Look at a monitor's queue now instead of at its next turn."""
-        job = self._scheduler.get_job(f"work:{monitor}")
+        """Look at a monitor's queue, or at that of the backtests, now instead of at its next turn."""
+        job = self._scheduler.get_job("backtests" if monitor == BACKTESTS else f"work:{monitor}")
         if job is not None:
             job.modify(next_run_time=datetime.now(UTC))
 

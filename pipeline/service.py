@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from pipeline import alerts, dossier, found, periods, route, sources
+from pipeline import alerts, backtest, dossier, found, periods, route, sources
 from pipeline.desk import Desk, wall_clock
 from pipeline.views import Views
 from storage import history
@@ -23,6 +23,7 @@ from storage.errors import Conflict, Missing, ProductError, Refused
 from storage.records import Batch, Decision, Grain, Job, Monitor, SettingsRow, Training
 from storage.settings import Settings, changed
 
+BACKTESTS = "/backtests"  # the turn and the job of backtests; no monitor can have such a name
 _QUIET_SECONDS = 30  # a job that goes well is written down this often
 
 
@@ -291,6 +292,27 @@ class Service(Views):
             0, owner.id, None, action, "person", reason, {}, owner.champion, challenger_id, settings_id, author,
             self.desk.now(),
         )  # fmt: skip
+
+    # --- backtests -------------------------------------------------------------------------------------------------
+
+    def backtest(self, monitor: str | None, runs: Sequence[Mapping[str, Any]] = (), **options: Any) -> int:
+        """Ask for policies to be replayed over a monitor's history or a file; returns the backtest's id.
+
+        Parameters and errors are those of ``pipeline.backtest.ask``; the state, progress and result are read with
+        ``history.backtest``, whose ``result`` ``pipeline.backtest.compared`` describes.
+        """
+        asked = backtest.ask(self.desk, self.the_monitor(monitor) if monitor else None, runs, **options)
+        self.wake(BACKTESTS)
+        return asked
+
+    def remove_backtest(self, backtest_id: int, author: str = "page") -> None:
+        """Forget a backtest; one that runs ends unheard."""
+        backtest.remove(self.desk, backtest_id, author)
+
+    def work_backtests(self) -> int:
+        """Run every backtest that waits; returns how many ended. Never at once with itself."""
+        with self._turns[BACKTESTS]:
+            return backtest.work(self.desk)
 
     # --- monitors and settings -------------------------------------------------------------------------------------
 

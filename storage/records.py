@@ -304,6 +304,25 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Backtest:
+    """Policies replayed over a history: asked for, running in a child process, then done or failed."""
+
+    id: int
+    monitor_id: int | None  # None: a file for no monitor
+    name: str  # of the file, or of the monitor
+    state: Literal["queued", "running", "done", "failed"]
+    options: dict[str, Any]  # see pipeline.backtest.compared
+    progress: dict[str, Any]  # done, of, what
+    result: dict[str, Any]  # what pipeline.backtest.compared returns; empty until done
+    error: str
+    attempts: int
+    author: str
+    created_at: int
+    started_at: int | None
+    ended_at: int | None
+
+
+@dataclass(frozen=True)
 class Event:
     """One line of the ledger that a person can read."""
 

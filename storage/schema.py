@@ -152,3 +152,16 @@ def lines_of_scores(db: Database) -> None:
             "INSERT INTO score_lines SELECT ?, id, ? FROM score_names WHERE names = ?",
             [row["batch_id"], data, codec.to_json(names)],
         )
+
+
+@migrations()
+def backtests(db: Database) -> None:
+    """Policies replayed over a history, asked for in the page."""
+    db.execute(
+        "CREATE TABLE backtests (id INTEGER PRIMARY KEY, monitor_id INTEGER REFERENCES monitors(id), "
+        "name TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('queued','running','done','failed')), "
+        "options TEXT NOT NULL, progress TEXT NOT NULL, result TEXT NOT NULL, error TEXT NOT NULL, "
+        "attempts INTEGER NOT NULL, author TEXT NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER, "
+        "ended_at INTEGER) STRICT"
+    )
+    db.execute("CREATE INDEX backtests_open ON backtests (id) WHERE state IN ('queued','running')")

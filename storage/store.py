@@ -22,6 +22,7 @@ from storage.errors import Blocked, Conflict, Unhealthy
 from storage.hold import Hold
 from storage.records import (
     Action,
+    Backtest,
     Batch,
     Decision,
     DriftReport,
@@ -445,6 +446,28 @@ class Store:
                 for feature, data in parts.items()
             )
         return version_id
+
+    # --- backtests -------------------------------------------------------------------------------------------------
+
+    def add_backtest(self, backtest: Backtest, event: Event) -> int:
+        """A backtest that a person asked for."""
+        with self._transaction("add_backtest") as db:
+            writes.insert(db, "events", event)
+            return writes.insert(db, "backtests", backtest)
+
+    def backtest_moved(self, backtest: Backtest, event: Event | None = None) -> None:
+        """Its state, progress and result. Progress alone is no change that pages redraw for."""
+        with self._transaction("backtest_moved", quiet=event is None) as db:
+            row = codec.to_row(backtest)
+            db.table("backtests").update(row.pop("id"), row)
+            if event is not None:
+                writes.insert(db, "events", event)
+
+    def remove_backtest(self, backtest_id: int, event: Event) -> None:
+        """A backtest that is no longer wanted."""
+        with self._transaction("remove_backtest") as db:
+            db.execute("DELETE FROM backtests WHERE id = ?", [backtest_id])
+            writes.insert(db, "events", event)
 
     # --- the ledger and the jobs -----------------------------------------------------------------------------------
 

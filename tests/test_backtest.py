@@ -10,8 +10,9 @@ import pytest
 from pyarrow import csv
 
 from pipeline.backtest import backtest, backtest_file, scorer
+from pipeline.backtest.rivals import adwin
 from storage.errors import Refused
-from storage.records import Schema
+from storage.records import Feature, Schema
 from storage.settings import Settings
 from tests.benchmarks.streams import STREAMS, table
 
@@ -28,7 +29,7 @@ def replayed(name: str, policy: str = "auto", *, rows: int = 400, batches: int =
     return lines[:-1], lines[-1]["summary"]
 
 
-@pytest.mark.parametrize("policy", ["auto", "never", "always", "window", "every:3"])
+@pytest.mark.parametrize("policy", ["auto", "never", "always", "window", "every:3", "usual", "adwin"])
 def test_every_policy_speaks_the_same_form(policy: str) -> None:
     lines, summary = replayed("incremental", policy, batches=9)
     assert len(lines) == summary["batches"] == 9
@@ -100,7 +101,32 @@ def test_a_regression_and_a_time_column(tmp_path: Path) -> None:
     assert lines[0]["value"] < 0.3 < 1.0 < lines[5]["value"]
 
 
-@pytest.mark.parametrize("policy", ["sometimes", "every:0", "every:x", "never:2"])
+def test_adwin_keeps_the_rows_since_the_change() -> None:
+    rng = np.random.default_rng(0)
+    errors = (rng.random(3000) < np.where(np.arange(3000) < 2000, 0.1, 0.4)).astype(float)
+    assert 900 <= adwin(errors) <= 1100
+    assert adwin(errors[:2000]) == 2000
+
+
+def test_adwin_answers_a_change_and_leaves_noise_alone() -> None:
+    lines, summary = replayed("late", "adwin", batches=12)
+    assert 1 <= summary["retrains"] <= 6
+    assert max(line["trained_on"]["rows"] for line in lines) < 12 * 400
+    assert replayed("noise", "adwin", batches=12)[1]["retrains"] == 0
+
+
+def test_the_usual_recipe_trains_on_drifted_inputs_alone() -> None:
+    assert replayed("harmless", "usual", batches=9, drift=True)[1]["retrains"] == 0  # three of ten features move
+    X = np.random.default_rng(0).normal(size=(1200, 4)) + np.repeat([0.0, 0.0, 1.0], 400)[:, None]
+    data = pa.table({**{f"x{i}": X[:, i] for i in range(4)}, "y": np.where(X[:, 0] > 0, "a", "b")})
+    schema = Schema(tuple(Feature(f"x{i}", "numeric") for i in range(4)), "y", "classification", ("a", "b"))
+    score = scorer(data.slice(0, 400), schema, SETTINGS)
+    asked = {"train": 400, "batch": 400, "policy": "usual", "estimator": "linear", "score": score}
+    lines = list(backtest(data, schema, SETTINGS, **asked))
+    assert [line["decision"] for line in lines[:-1]] == ["keep", "promote"]
+
+
+@pytest.mark.parametrize("policy", ["every:K", "sometimes", "every:0", "every:x", "never:2"])
 def test_an_unknown_policy_is_refused(policy: str) -> None:
     with pytest.raises(Refused, match="no policy"):
         next(backtest(pa.table({}), Schema((), "y", "classification"), SETTINGS, train=10, batch=10, policy=policy))

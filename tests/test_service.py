@@ -325,3 +325,44 @@ def test_forgetting_a_person(service):
     assert "40-7" not in [row["key"] for row in history.rows_of(service.db, batch.id)]
     with pytest.raises(Refused, match="what to forget"):
         service.forget("shop", None, [])
+
+
+def test_policies_are_replayed_over_the_stored_history(service):
+    for day in range(4):
+        service.ingest("shop", f"{day}.csv", rows_csv(20 + day, 100, labelled=True))
+    runs = [{"policy": "never"}, {"policy": "window"}, {"policy": "auto", "settings": {"retrain.budget": 5}}]
+    asked = service.backtest("shop", runs)
+    assert history.backtest(service.db, asked).state == "queued"
+    assert service.work_backtests() == 1
+    done = history.backtest(service.db, asked)
+    assert (done.state, done.error) == ("done", "")
+    names = [batch["name"] for batch in done.result["batches"]]
+    assert names == ["0.csv", "1.csv", "2.csv", "3.csv"]
+    assert [run["summary"]["retrains"] for run in done.result["runs"]][:2] == [0, 4]
+    measured = [
+        next(p for p in history.performance_of(service.db, batch["id"]) if p.basis == "measured")
+        for batch in done.result["batches"]
+    ]
+    assert done.result["runs"][0]["values"] == pytest.approx([p.metrics["accuracy"].value for p in measured])
+    assert done.result["best"] == 2
+    assert [set(run) for run in done.result["runs"]] == [set(done.result["runs"][0])] * 3
+    service.remove_backtest(asked)
+    assert history.backtests(service.db) == []
+
+
+def test_a_backtest_over_a_file_and_one_that_cannot_be_done(service):
+    file = {"name": "old.csv", "target": "bought", "train": 200, "batch": 100}
+    asked = service.backtest(None, [{"policy": "never"}], file=file, data=rows_csv(30, 500, labelled=True))
+    broken = service.backtest(None, [{"policy": "never"}], file={**file, "target": "sold"}, data=b"a,b\n1,2\n")
+    assert service.work_backtests() == 2
+    assert history.backtest(service.db, asked).result["runs"][0]["summary"]["batches"] == 3
+    failed = history.backtest(service.db, broken)
+    assert (failed.state, "sold" in failed.error) == ("failed", True)
+    empty = service.backtest("shop")
+    service.work_backtests()
+    assert "batches with labels" in history.backtest(service.db, empty).error
+    with pytest.raises(Refused, match="no policy"):
+        service.backtest("shop", [{"policy": "sometimes"}])
+    with pytest.raises(Refused, match=r"retrain\.budget"):
+        service.backtest("shop", [{"policy": "auto", "settings": {"retrain.budget": 0}}])
+    service.remove_backtest(asked)

@@ -217,6 +217,7 @@ TABLES = {
     records.Training: "trainings",
     records.Event: "events",
     records.Job: "jobs",
+    records.Backtest: "backtests",
     records.Truth: "truths",
     records.Period: "periods",
 }

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import models, read
-from pipeline.backtest.replay import backtest, check_policy
+from pipeline.backtest.prequential import pieces, replayed
+from pipeline.backtest.rivals import check_policy
 from pipeline.backtest.score import scorer
 from pipeline.profile import infer
 from pipeline.target import task_of
@@ -63,29 +64,46 @@ def backtest_file(
         check_policy(policy)
     chosen = changed(Settings(), dict(settings or {}))
     table, schema = recorded(Path(path), target, time_column, chosen)
-    train = train or min(5_000, max(10, table.num_rows // 5))
-    batch = batch or max(min(50, table.num_rows - train), (table.num_rows - train) // 30)
-    score = scorer(table.slice(0, train), schema, chosen)
+    reference, batches = cut(table, train, batch)
+    score = scorer(reference, schema, chosen)
     for policy in policies:
-        lines = backtest(
-            table, schema, chosen, train=train, batch=batch, policy=policy,
-            estimator=estimator or models.DEFAULT, seed=seed, score=score,
+        lines = replayed(
+            reference, batches, schema, chosen, policy=policy, estimator=estimator or models.DEFAULT, seed=seed,
+            score=score,
         )  # fmt: skip
         for line in lines:
             yield {**line, "policy": policy} if len(policies) > 1 and "summary" not in line else line
 
 
-def recorded(path: Path, target: str, time_column: str | None, settings: Settings) -> tuple[pa.Table, Schema]:
+def cut(table: pa.Table, train: int | None = None, batch: int | None = None) -> tuple[pa.Table, list[pa.Table]]:
+    """The first training rows and the batches after them.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        In time order.
+    train, batch : int, optional
+        As in ``backtest_file``.
+    """
+    train = train or min(5_000, max(10, table.num_rows // 5))
+    batch = batch or max(min(50, table.num_rows - train), (table.num_rows - train) // 30)
+    return table.slice(0, train), pieces(table, train, batch)
+
+
+def recorded(
+    path: Path, target: str, time_column: str | None, settings: Settings, name: str | None = None
+) -> tuple[pa.Table, Schema]:
     """A file as a table in time order, rows without a label left out, with the schema inferred from it."""
-    table = read.typed(read.read_table(path, path.name, settings.read))
-    for name in filter(None, (target, time_column)):
-        if name not in table.column_names:
+    name = name or path.name
+    table = read.typed(read.read_table(path, name, settings.read))
+    for wanted in filter(None, (target, time_column)):
+        if wanted not in table.column_names:
             told = f"Columns: {', '.join(table.column_names)}."
-            raise Refused(f"There is no column {name!r}.", file=path.name, remedy=told)
+            raise Refused(f"There is no column {wanted!r}.", file=name, remedy=told)
     features = infer(table, target=target, time_column=time_column)
     if all(feature.kind == "ignored" for feature in features):
-        raise Refused("No column is left to learn from.", file=path.name)
-    task, classes = task_of(table.column(target), target, path.name)
+        raise Refused("No column is left to learn from.", file=name)
+    task, classes = task_of(table.column(target), target, name)
     table = table.filter(pc.is_valid(table.column(target)))
     if time_column is not None:
         table = table.take(pc.sort_indices(table.column(time_column)))

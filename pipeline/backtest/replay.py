@@ -8,14 +8,15 @@ confirmed when it also wins on the next batch, turned-round labels are accepted 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline import models, performance, retrain
+from pipeline.backtest.rivals import RIVALS, Seen
 from pipeline.backtest.score import REFERENCE, Score
 from pipeline.decide import Choice, Point, Situation, decide
 from pipeline.models import Model, Predictions
@@ -24,7 +25,6 @@ from storage.errors import Refused
 from storage.records import DriftReport, LabelledRows, Metric, Schema
 from storage.settings import Settings
 
-POLICIES = ("auto", "never", "always", "window", "every:K")
 MOST_RETIRED = 5  # earlier champions that stay candidates
 
 
@@ -38,6 +38,8 @@ class Replay:
     seed: int
     reference: LabelledRows
     champion: Rival
+    policy: str = "auto"  # as in ``POLICIES``
+    errors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))  # of the champion, for a rival policy
     retired: list[Rival] = field(default_factory=list)
     versions: int = 1
     batches: list[LabelledRows] = field(default_factory=list)
@@ -53,108 +55,20 @@ class Replay:
     promotions: int = 0
 
 
-def check_policy(policy: str) -> tuple[str, int]:
-    """A policy's name and its number.
-
-    Raises
-    ------
-    Refused
-        If there is no such policy.
-    """
-    name, _, number = policy.partition(":")
-    if name in ("auto", "never", "always", "window") and not number:
-        return name, 1
-    if name == "every" and number.isdigit() and int(number) > 0:
-        return name, int(number)
-    raise Refused(
-        f"There is no policy {policy!r}.", remedy=f"Name one of {', '.join(POLICIES)} (every:5, for example)."
-    )
-
-
-def backtest(
-    table: pa.Table,
-    schema: Schema,
-    settings: Settings,
-    *,
-    train: int,
-    batch: int,
-    policy: str = "auto",
-    estimator: str = models.DEFAULT,
-    seed: int = 0,
-    score: Score | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Replay a table in its order.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        Normalised, in time order, with the target.
-    schema : Schema
-    settings : Settings
-    train, batch : int
-        Rows of the first training and of each batch; a last piece shorter than half a batch is left out.
-    policy : str
-        ``auto`` (the settings' own decisions), ``never``, ``always`` (all history, every batch), ``window`` (the newest
-        rows, as many as the first training had, every batch) or ``every:K`` (all history, every K-th batch).
-    estimator : str
-    seed : int
-    score : callable, optional
-        From ``scorer``; None replays without looking at the inputs.
-
-    Yields
-    ------
-    dict
-        A line a batch, then ``{"summary": ...}``.
-
-    Raises
-    ------
-    Refused
-        If there is no such policy or there are too few rows.
-    """
-    name, number = check_policy(policy)
-    pieces = _pieces(table, train, batch)
-    replay = _start(table.slice(0, train), schema, settings, estimator, seed)
-    values: list[float] = []
-    retrains = 0
-    metric = performance.primary(schema, settings.retrain.metric).name
-    for at, rows in enumerate(pieces, start=1):
-        line, fitted = _step(replay, at, rows, name, number, score)
-        retrains += fitted
-        values.append(line["value"])
-        yield line
-    last = values[-max(1, len(values) // 4) :]
-    yield {
-        "summary": {
-            "policy": policy,
-            "metric": metric,
-            "mean": float(np.nanmean(values)),
-            "last_quarter": float(np.nanmean(last)),
-            "batches": len(values),
-            "retrains": retrains,
-            "promotions": replay.promotions,
-            "train_seconds": round(replay.train_seconds, 3),
-        }
-    }
-
-
-def _pieces(table: pa.Table, train: int, batch: int) -> list[pa.Table]:
-    """The batches after the first training rows."""
-    if train < 10 or batch < 1:
-        raise Refused(f"A backtest needs at least 10 training rows and 1 row a batch, not {train} and {batch}.")
-    starts = range(train, table.num_rows, batch)
-    pieces = [table.slice(start, batch) for start in starts]
-    pieces = [piece for piece in pieces if piece.num_rows >= max(1, batch / 2)]
-    if not pieces:
-        raise Refused(f"The file has {table.num_rows} rows; {train} train the first model and none are left to replay.")
-    return pieces
-
-
-def _start(table: pa.Table, schema: Schema, settings: Settings, estimator: str, seed: int) -> Replay:
+def start(table: pa.Table, schema: Schema, settings: Settings, estimator: str, seed: int, policy: str) -> Replay:
+    """A replay before its first batch; a rival policy needs only the first model, not what decisions rest on."""
     reference = LabelledRows(REFERENCE, table)
-    first = retrain.train_first(reference, schema, estimator, settings, seed, dump=False)
-    replay = Replay(schema, settings, estimator, seed, reference, _rival(first, 1))
-    replay.train_seconds = first.seconds
-    return replay
+    if policy != "auto":
+        began = time.perf_counter()
+        model = models.fit(estimator, table, schema, seed)
+        first = Rival(1, model, (REFERENCE,), "all history", table.num_rows)
+        return Replay(
+            schema, settings, estimator, seed, reference, first, policy, train_seconds=time.perf_counter() - began
+        )
+    outcome = retrain.train_first(reference, schema, estimator, settings, seed, dump=False)
+    return Replay(
+        schema, settings, estimator, seed, reference, _rival(outcome, 1), policy, train_seconds=outcome.seconds
+    )
 
 
 def _rival(outcome: Outcome, version: int) -> Rival:
@@ -165,10 +79,26 @@ def _rival(outcome: Outcome, version: int) -> Rival:
     )
 
 
-def _step(
-    replay: Replay, at: int, rows: pa.Table, policy: str, number: int, score: Score | None
-) -> tuple[dict[str, Any], bool]:
-    """One batch: predicted, measured, decided upon, perhaps learned. Returns its line and whether it was fitted."""
+def step(replay: Replay, at: int, rows: pa.Table, number: int, score: Score | None) -> tuple[dict[str, Any], bool]:
+    """One batch: predicted, measured, decided upon, perhaps learned.
+
+    Parameters
+    ----------
+    replay : Replay
+        Moves on.
+    at : int
+        Running number of the batch, from 1.
+    rows : pyarrow.Table
+        With the target; rows without a label are predicted only.
+    number : int
+        What stands behind the colon of the policy.
+    score : callable or None
+
+    Returns
+    -------
+    (dict, bool)
+        Its line, and whether something was fitted.
+    """
     live = replay.champion
     assert isinstance(live.model, Model)
     said = models.predict(live.model, rows)
@@ -188,9 +118,9 @@ def _step(
         "trained_on": {"window": live.recipe, "rows": live.rows},
     }
     replay.batches.append(LabelledRows(at, rows))
-    if policy != "auto":
-        fitted = at % number == 0 and policy != "never" and _by_rule(replay, policy)
-        line |= {"decision": "promote" if fitted else "keep", "reason": f"policy {policy}"}
+    if replay.policy != "auto":
+        fitted = _by_rule(replay, at, rows, said, number, report)
+        line |= {"decision": "promote" if fitted else "keep", "reason": RIVALS[replay.policy].label}
         return line, fitted
     replay.points.append(_point(at, rows, report, measured, estimated, live.version_id))
     _note_drift(replay, at, report)
@@ -237,13 +167,21 @@ def _note_drift(replay: Replay, at: int, report: DriftReport | None) -> None:
         replay.onset = at
 
 
-def _by_rule(replay: Replay, policy: str) -> bool:
-    """A rival policy's training; False if its rows cannot be learned from."""
+def _by_rule(
+    replay: Replay, at: int, rows: pa.Table, said: Predictions, number: int, report: DriftReport | None
+) -> bool:
+    """A rival policy's training, if it is due; False if not, or if its rows cannot be learned from."""
+    tables = [replay.reference.table, *(b.table for b in replay.batches)]
+    total = sum(table.num_rows for table in tables)
+    replay.errors = np.concatenate([replay.errors, _errors(replay, rows, said)])
+    seen = Seen(tables[0].num_rows, total, number, at, report, replay.errors)
+    newest = RIVALS[replay.policy].due(seen)
+    replay.errors = seen.errors
+    if not newest:
+        return False
     began = time.perf_counter()
-    parts = [replay.reference.table] + [b.table for b in replay.batches]
-    whole = pa.concat_tables(parts)
-    if policy == "window":
-        whole = whole.slice(max(0, whole.num_rows - replay.reference.table.num_rows))
+    whole = pa.concat_tables(tables)
+    whole = whole.slice(max(0, total - newest))
     try:
         model = models.fit(replay.estimator, whole, replay.schema, replay.seed)
     except Refused:
@@ -251,9 +189,24 @@ def _by_rule(replay: Replay, policy: str) -> bool:
     replay.train_seconds += time.perf_counter() - began
     replay.versions += 1
     replay.promotions += 1
-    words = "all history" if policy != "window" else f"last {whole.num_rows:,} rows"
-    replay.champion = Rival(replay.versions, model, (), words, whole.num_rows)
+    words = "all history" if whole.num_rows == total else f"last {whole.num_rows:,} rows"
+    ids = [REFERENCE, *(b.batch_id for b in replay.batches)]
+    kept = np.cumsum([table.num_rows for table in tables]) > total - newest
+    replay.champion = Rival(
+        replay.versions, model, tuple(i for i, k in zip(ids, kept, strict=True) if k), words, whole.num_rows
+    )
     return True
+
+
+def _errors(replay: Replay, rows: pa.Table, said: Predictions) -> NDArray[np.float64]:
+    """Loss of each labelled row between 0 and 1: wrong or right, or the absolute error over four deviations."""
+    labels = models.target(rows, replay.schema)
+    if replay.schema.task == "classification":
+        known = np.not_equal(labels, None)
+        return (labels[known].astype(str) != said.values[known].astype(str)).astype(np.float64)
+    known = np.isfinite(labels)
+    spread = float(np.nanstd(models.target(replay.reference.table, replay.schema))) or 1.0
+    return np.minimum(np.abs(labels[known] - said.values[known]) / (4 * spread), 1.0)
 
 
 def _automatic(replay: Replay, at: int, rows: pa.Table, said: Predictions) -> tuple[dict[str, Any], bool]:

@@ -18,8 +18,10 @@ from typing import Any
 
 from pipeline.retrain.contest import contest
 from pipeline.retrain.order import Order, Outcome
-from storage.errors import ProductError, Unhealthy
+from storage.errors import ProductError, Refused, Unhealthy
 
+Progress = Callable[[dict[str, Any]], None]
+Work = Callable[..., Any]
 PRELOAD = ["pipeline.retrain.warm"]
 _lock = threading.Lock()
 
@@ -40,36 +42,48 @@ def prepare() -> None:
                 os.environ["PYTHONPATH"] = before
 
 
-def run(order: Order, seconds: float, progress: Callable[[dict[str, Any]], None] | None = None) -> Outcome:
-    """A contest in a child process.
+def run(order: Order, seconds: float, progress: Progress | None = None) -> Outcome:
+    """A contest in a child process; as ``call``."""
+    return call(contest, (order,), seconds, progress, "training")
+
+
+def call(
+    work: Work, given: tuple[Any, ...], seconds: float, progress: Progress | None = None, what: str = "job"
+) -> Any:
+    """A function in a child process.
 
     Parameters
     ----------
-    order : Order
+    work : callable
+        A function of a module; called with ``*given`` and a callable that takes its progress as plain values.
+    given : tuple
+        Values that can travel.
     seconds : float
         Wall time after which the child is killed.
     progress : callable, optional
         Called in this process as the child reports.
+    what : str
+        What it is, for the sentence when it goes wrong.
 
     Raises
     ------
     Unhealthy
         If the child dies or does not finish in time.
     ProductError
-        Whatever the contest raised of ours.
+        Whatever the function raised of ours.
     """
     prepare()
     context = multiprocessing.get_context("forkserver")
     mine, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_work, args=(order, theirs), daemon=True)
+    child = context.Process(target=_work, args=(work, given, theirs, what), daemon=True)
     child.start()
     theirs.close()
     deadline = time.monotonic() + seconds
     try:
         while True:
             if not mine.poll(max(0.0, deadline - time.monotonic())):
-                raise Unhealthy(f"The training did not finish within {seconds:g} seconds and was ended.")
-            kind, value = _received(mine, child)
+                raise Unhealthy(f"The {what} did not finish within {seconds:g} seconds and was ended.")
+            kind, value = _received(mine, child, what)
             if kind == "progress":
                 if progress is not None:
                     progress(value)
@@ -84,23 +98,25 @@ def run(order: Order, seconds: float, progress: Callable[[dict[str, Any]], None]
         mine.close()
 
 
-def _received(mine: Connection, child: Any) -> tuple[str, Any]:
+def _received(mine: Connection, child: Any, what: str) -> tuple[str, Any]:
     try:
         return mine.recv()
     except EOFError:
         child.join(5)
-        raise Unhealthy(f"The training process died (exit code {child.exitcode}).") from None
+        raise Unhealthy(f"The {what} process died (exit code {child.exitcode}).") from None
 
 
-def _work(order: Order, out: Connection) -> None:
+def _work(work: Work, given: tuple[Any, ...], out: Connection, what: str) -> None:
     """In the child: nice, report, answer."""
     os.nice(10)
     try:
-        outcome = contest(order, lambda message: out.send(("progress", message)))
-        out.send(("done", outcome))
+        value = work(*given, lambda message: out.send(("progress", message)))
+        out.send(("done", value))
+    except Refused as error:
+        out.send(("error", Refused(str(error))))
     except ProductError as error:
         out.send(("error", Unhealthy(str(error))))
     except Exception as error:
-        out.send(("error", Unhealthy(f"The training broke down: {type(error).__name__}: {error}")))
+        out.send(("error", Unhealthy(f"The {what} broke down: {type(error).__name__}: {error}")))
     finally:
         out.close()

@@ -12,12 +12,13 @@ from storage.history.deliveries import (
     count_batches,
     dated,
     doubtful,
+    has_bytes,
     labelled_since,
     learnable_rows,
     quarantined,
     unfinished,
 )
-from storage.history.ledger import event_kinds, events, jobs
+from storage.history.ledger import backtest, backtests, event_kinds, events, jobs
 from storage.history.models import Reign, decisions, live, reigns, trainings, version, version_numbered, versions
 from storage.history.profiles import profile_parts, profile_parts_of, reference_parts
 from storage.history.quality import Standing, performance, performance_of, standings
@@ -52,6 +53,8 @@ __all__ = [
     "Rows",
     "Standing",
     "Timeline",
+    "backtest",
+    "backtests",
     "batch",
     "batch_by_hash",
     "batches",
@@ -66,6 +69,7 @@ __all__ = [
     "event_kinds",
     "events",
     "feature_scores",
+    "has_bytes",
     "heatmap",
     "heatmap_of_periods",
     "jobs",

@@ -97,3 +97,8 @@ def dated(db: Database, monitor_id: int, start: int, stop: int) -> list[Batch]:
         "AND coalesce(starts_at, received_at) < ? AND coalesce(ends_at, received_at) >= ? ORDER BY id"
     )
     return records(db, Batch, query, [monitor_id, stop, start])
+
+
+def has_bytes(db: Database, sha256: str) -> bool:
+    """Whether any delivery came with these bytes."""
+    return db.conn.execute("SELECT 1 FROM batches WHERE sha256 = ? LIMIT 1", [sha256]).fetchone() is not None

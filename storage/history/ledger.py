@@ -1,4 +1,4 @@
-"""Questions about the ledger of events and the scheduled jobs."""
+"""Questions about the ledger of events, the scheduled jobs and the backtests."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlite_utils import Database
 
 from storage import codec
-from storage.history.ask import records
-from storage.records import Event, Job
+from storage.history.ask import first, records
+from storage.records import Backtest, Event, Job
 
 
 def events(
@@ -50,3 +50,19 @@ def event_kinds(db: Database, monitor_id: int) -> list[str]:
 def jobs(db: Database) -> list[Job]:
     """The scheduled jobs and how their last run went."""
     return records(db, Job, "SELECT * FROM jobs ORDER BY name", [])
+
+
+def backtests(db: Database, monitor_id: int | None = None, open_only: bool = False) -> list[Backtest]:
+    """Backtests, newest first; of one monitor if given."""
+    query = (
+        "SELECT * FROM backtests WHERE (:monitor IS NULL OR monitor_id = :monitor) "
+        "AND (:open = 0 OR state IN ('queued', 'running')) ORDER BY id DESC"
+    )
+    return records(db, Backtest, query, {"monitor": monitor_id, "open": int(open_only)})
+
+
+def backtest(db: Database, backtest_id: int) -> Backtest:
+    """One backtest by its id. Raises Missing."""
+    return first(
+        records(db, Backtest, "SELECT * FROM backtests WHERE id = ?", [backtest_id]), f"backtest {backtest_id}"
+    )
