@@ -82,7 +82,8 @@ def labelled_rows(shelf: Shelf, monitor: Monitor, batch_id: int) -> LabelledRows
     chances = None
     if rows.probabilities[0] is not None:
         chances = np.array(orjson.loads("[" + ",".join(rows.probabilities) + "]"), dtype=np.float64)
-    return LabelledRows(batch_id, table, predictions, chances, tuple(key or "" for key in rows.keys))
+    keys = tuple(key or "" for key in rows.keys)
+    return LabelledRows(batch_id, table, predictions, chances, keys, np.array(rows.positions))
 
 
 def measured(

@@ -371,6 +371,7 @@ class LabelledRows:
     predictions: Any = None  # what the champion of the day said; numpy array or None
     probabilities: Any = None  # (rows, classes) float64 or None
     keys: tuple[str, ...] = field(default=())
+    positions: Any = None  # place of each row in its batch, which it keeps when others go; None: 0, 1, 2, ...
 
 
 @dataclass(frozen=True)

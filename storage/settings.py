@@ -72,7 +72,9 @@ class RetrainSettings(_Section):
     budget: int = Field(25, ge=1, description="trainings allowed in any 100 batches")
     breaker: int = Field(3, ge=1, description="failed trainings in a row after which a person is asked")
     seconds: float = Field(600, gt=0, description="time limit of one training")
-    holdout: float = Field(0.2, ge=0, lt=1, description="share of the reference kept as the trusted holdout")
+    holdout: float = Field(
+        0.1, ge=0, lt=1, description="share of the reference kept as trusted rows (100 to 1,000), read at the founding"
+    )
 
 
 class ReadSettings(_Section):

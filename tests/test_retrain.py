@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline import models, retrain
 from pipeline.retrain import gates, labels
-from pipeline.retrain.field import lay_out
+from pipeline.retrain.field import Trusted, apart, lay_out, trust
 from pipeline.retrain.recipes import Rows
 from storage.errors import Unhealthy
 from storage.records import Feature, LabelledRows, Metric, Schema
@@ -97,12 +97,50 @@ def test_no_candidate_has_seen_the_rows_that_judge_it() -> None:
     assert not learned & set(map(tuple, field.holdout.select(["x0", "x1"]).to_pandas().to_numpy()))
 
 
-@given(st.integers(1, 3000), st.floats(0, 0.9))
-def test_the_trusted_rows_are_the_same_every_time_and_spread_over_time(n: int, share: float) -> None:
-    learn, keep = retrain.split(n, share)
-    assert sorted([*learn, *keep]) == list(range(n))
-    if len(keep) > 1:
-        assert np.ptp(np.diff(keep)) <= 1
+@given(st.integers(500, 300_000), st.floats(0.01, 0.9))
+def test_the_trusted_rows_are_bounded_and_spread_over_time(n: int, share: float) -> None:
+    mask = trust(n, share).masked(LabelledRows(1, pa.table({"x": np.zeros(n)})))
+    assert 100 <= mask.sum() <= 1000
+    assert np.ptp(np.diff(np.flatnonzero(mask))) == 0
+    assert trust(n, share).frozen == (n >= 2000)
+    assert trust(n, 0.0) == trust(499, share) == Trusted(0)
+
+
+def test_the_trusted_rows_stay_the_same_when_other_rows_go() -> None:
+    table = rows(3000, 0)
+    trusted = trust(3000, 0.1)
+    whole = LabelledRows(1, table, positions=np.arange(3000))
+    fewer = LabelledRows(1, table.slice(7), positions=np.arange(7, 3000))
+    first, second = (apart(part, SCHEMA, trusted)[1].column("x0").to_pylist() for part in (whole, fewer))
+    assert second == [x for x in first if x in set(second)]
+    assert len(first) - len(second) <= 1
+
+
+@pytest.mark.parametrize(("n", "frozen"), [(3000, True), (1500, False)])
+def test_trusted_rows_are_learned_by_no_version_not_even_the_first(n: int, frozen: bool, monkeypatch) -> None:
+    learned: list[float] = []
+    fit = models.fit
+
+    def spying(estimator, table, *more, **options):
+        learned.extend(table.column("x0").to_pylist())
+        return fit(estimator, table, *more, **options)
+
+    reference = LabelledRows(1, rows(n, 0))
+    monkeypatch.setattr(models, "fit", spying)
+    first = retrain.train_first(reference, SCHEMA, LINEAR, SETTINGS, dump=False)
+    champion = retrain.Rival(1, first.model, (1,), "all history", n, first.metrics, first.details)
+    batches = tuple(LabelledRows(i, rows(600, i, turn)) for i, turn in enumerate([0, 0.4, 0.4], start=2))
+    asked = retrain.Order(SCHEMA, LINEAR, changed(SETTINGS, {"retrain.holdout": 0.3}), 0, reference, batches, champion,
+                          trigger="performance", dump=False)  # fmt: skip
+    second = retrain.contest(asked)
+    assert second.action == "promote"
+    assert second.details["trusted"] == first.details["trusted"] == {"every": 10, "frozen": frozen}
+    trusted = {
+        x for x, kept in zip(reference.table.column("x0").to_pylist(), np.arange(n) % 10 == 9, strict=True) if kept
+    }
+    assert bool(trusted & set(learned)) != frozen
+    assert ("no version learns" in first.reason) == frozen
+    assert first.rows == (2700 if frozen else 1500)
 
 
 def test_an_earlier_champion_is_recalled_without_a_fit() -> None:

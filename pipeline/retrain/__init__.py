@@ -2,8 +2,8 @@
 
 from pipeline.retrain.child import call, prepare, run
 from pipeline.retrain.contest import contest
-from pipeline.retrain.field import split
+from pipeline.retrain.field import trust
 from pipeline.retrain.first import train_first
 from pipeline.retrain.order import Order, Outcome, Rival
 
-__all__ = ["Order", "Outcome", "Rival", "call", "contest", "prepare", "run", "split", "train_first"]
+__all__ = ["Order", "Outcome", "Rival", "call", "contest", "prepare", "run", "train_first", "trust"]

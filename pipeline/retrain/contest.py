@@ -81,6 +81,7 @@ def contest(order: Order, progress: Progress | None = None) -> Outcome:
     began = time.perf_counter()
     tell = progress or (lambda message: None)
     champion = _loaded(order.champion)
+    order = replace(order, champion=replace(order.champion, model=champion))
     doubted = labels_.doubts(order, champion)
     if doubted and order.trigger != "person":
         ids = tuple(doubted)
@@ -283,7 +284,7 @@ def _metrics(order: Order, field_: Field, entry: Entry) -> dict[str, Metric]:
 
 
 def _refit(order: Order, field_: Field, rows: NDArray[np.intp]) -> Model:
-    """The winning recipe on everything it may use: jury included, and the holdout where it learns all history."""
+    """The winning recipe on everything it may use: jury included; trusted rows only where they are not frozen."""
     learn = field_.rows_of(rows)
     if _whole(field_, rows):
         learn = unify([field_.holdout, learn])
@@ -291,8 +292,8 @@ def _refit(order: Order, field_: Field, rows: NDArray[np.intp]) -> Model:
 
 
 def _whole(field_: Field, rows: NDArray[np.intp]) -> bool:
-    """Whether these rows are all there are, so that the holdout belongs to them too."""
-    return len(rows) == field_.rows and field_.holdout.num_rows > 0
+    """Whether these rows are all there are, so that trusted rows that are not frozen belong to them too."""
+    return len(rows) == field_.rows and field_.holdout.num_rows > 0 and not field_.trusted.frozen
 
 
 def _finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Outcome:
@@ -309,6 +310,7 @@ def _finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Out
         losses = models.predict(winner, judged).losses
     details = {
         **outcome.details,
+        "trusted": field_.trusted.as_details(),
         "doubling": doubling(order, field_, best),
         "calibration": performance.calibrate(labels, said.values, said.probabilities, order.schema, losses),
     }

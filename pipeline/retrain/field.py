@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,45 @@ from pipeline.retrain.order import Order
 from storage.records import LabelledRows, Schema
 
 JURY = 1000  # rows; more say little more about which window is best, and they are lost to the candidates
-MOST_HOLDOUT = 2000  # rows of the reference that are kept apart
+LEAST_TRUSTED, MOST_TRUSTED = 100, 1000  # rows of the reference that are kept apart
+FROZEN_FROM = 2000  # rows of the reference from which no version ever learns them: below, it would cost too much
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """Which rows of the reference are kept apart to judge by: fixed at the founding, handed down by every version."""
+
+    every: int  # every so-many-th row, counted by its place in the batch; 0: none
+    frozen: bool = False  # True: learned by no version, not even the first; False: by none that is being judged
+
+    def masked(self, rows: LabelledRows) -> NDArray[np.bool_]:
+        """Where the trusted rows are among these rows of the reference, (n,)."""
+        at = np.arange(rows.table.num_rows) if rows.positions is None else np.asarray(rows.positions)
+        return at % self.every == self.every - 1 if self.every else np.zeros(len(at), dtype=bool)
+
+    def as_details(self) -> dict[str, Any]:
+        """As kept with a version."""
+        return asdict(self)
+
+
+def trust(rows: int, share: float) -> Trusted:
+    """The trusted rows of a reference, spread evenly over time.
+
+    Examples
+    --------
+    >>> trust(10_000, 0.1), trust(1_500, 0.1), trust(300, 0.1)
+    (Trusted(every=10, frozen=True), Trusted(every=10, frozen=False), Trusted(every=0, frozen=False))
+    """
+    if share <= 0 or rows < 5 * LEAST_TRUSTED:
+        return Trusted(0)
+    wanted = min(max(rows * share, LEAST_TRUSTED), MOST_TRUSTED)
+    return Trusted(max(2, int(rows / wanted), -(-rows // MOST_TRUSTED)), rows >= FROZEN_FROM)
+
+
+def trusted_of(details: Mapping[str, Any], reference: LabelledRows, share: float) -> Trusted:
+    """The trusted rows as the version with these details knows them."""
+    kept = details.get("trusted")
+    return Trusted(**kept) if kept else replace(trust(reference.table.num_rows, share), frozen=False)
 
 
 @dataclass(frozen=True)
@@ -26,7 +64,8 @@ class Field:
     labels: NDArray[Any]  # (n,)
     batch: NDArray[np.int64]  # (n,) batch ids
     reference: int  # rows of the reference that may be learned; they come first
-    holdout: pa.Table  # trusted rows of the reference, in no candidate
+    trusted: Trusted
+    holdout: pa.Table  # the trusted rows of the reference, in no candidate
     held_labels: NDArray[Any]
     fresh: int  # row at which those begin that the champion has not learned
     jury: int  # row at which the jury begins; it goes on to the end
@@ -56,33 +95,20 @@ class Field:
         return self.table.take(pa.array(rows))
 
 
-def split(rows: int, share: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Row numbers to learn and row numbers to keep as the trusted holdout, spread evenly over time.
-
-    Parameters
-    ----------
-    rows : int
-    share : float
-        Of the holdout; it never exceeds ``MOST_HOLDOUT`` rows.
-
-    Examples
-    --------
-    >>> split(10, 0.2)[1].tolist()
-    [4, 9]
-    """
-    wanted = min(round(rows * share), MOST_HOLDOUT)
-    if wanted < 1:
-        return np.arange(rows), np.arange(0)
-    kept = (np.arange(1, wanted + 1) * rows // wanted) - 1
-    return np.setdiff1d(np.arange(rows), kept), kept
-
-
 def known(rows: LabelledRows, schema: Schema) -> pa.Table:
     """The rows that have a label, features and target only."""
     names = [f.name for f in schema.watched] + [schema.target]
     table = rows.table.select(names)
     column = table.column(schema.target)
     return table.filter(pa.compute.is_valid(column)) if column.null_count else table
+
+
+def apart(reference: LabelledRows, schema: Schema, trusted: Trusted) -> tuple[pa.Table, pa.Table]:
+    """The labelled rows of the reference that may be learned, and the trusted ones."""
+    kept = trusted.masked(reference)
+    parts = (LabelledRows(reference.batch_id, reference.table.filter(pa.array(mask))) for mask in (~kept, kept))
+    learn, holdout = (known(part, schema) for part in parts)
+    return learn, holdout
 
 
 def lay_out(order: Order) -> Field:
@@ -93,10 +119,9 @@ def lay_out(order: Order) -> Field:
     nothing of it, its second half by candidates that learned the first half.
     """
     schema = order.schema
-    whole = known(order.reference, schema)
-    learn, keep = split(whole.num_rows, order.settings.retrain.holdout)
-    holdout = whole.take(keep)
-    parts = [whole.take(learn)] + [known(b, schema) for b in order.batches]
+    trusted = trusted_of(order.champion.details, order.reference, order.settings.retrain.holdout)
+    learn, holdout = apart(order.reference, schema, trusted)
+    parts = [learn] + [known(b, schema) for b in order.batches]
     ids = [order.reference.batch_id] + [b.batch_id for b in order.batches]
     table = unify(parts)
     batch = np.repeat(np.array(ids, dtype=np.int64), [p.num_rows for p in parts])
@@ -107,7 +132,7 @@ def lay_out(order: Order) -> Field:
     wanted = max(JURY, order.settings.retrain.min_labelled)
     jury = table.num_rows - min(new, wanted)
     labels = models.target(table, schema)
-    return Field(table, labels, batch, parts[0].num_rows, holdout, models.target(holdout, schema), fresh, jury)
+    return Field(table, labels, batch, parts[0].num_rows, trusted, holdout, models.target(holdout, schema), fresh, jury)
 
 
 def unify(parts: Sequence[pa.Table]) -> pa.Table:

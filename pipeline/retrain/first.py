@@ -1,4 +1,4 @@
-"""The first version of a monitor: fitted on the whole reference, measured on rows that models had not seen. Pure."""
+"""The first version of a monitor: fitted on the reference, measured on rows that models had not seen. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline import models, performance
 from pipeline.models import Model, Predictions
 from pipeline.retrain.contest import joined, ranked, shrunk
-from pipeline.retrain.field import known, split
+from pipeline.retrain.field import apart, known, trust
 from pipeline.retrain.order import Outcome
 from storage.errors import Refused
 from storage.records import LabelledRows, Metric, Schema
@@ -21,6 +21,7 @@ from storage.settings import Settings
 
 FOLDS = 4  # when the table is small
 SMALL = 5_000  # rows up to which the first training is cross-fitted
+APART, MOST_APART = 0.2, 2_000  # of more rows, what it is measured on
 
 
 def train_first(
@@ -31,7 +32,7 @@ def train_first(
     seed: int = 0,
     dump: bool = True,
 ) -> Outcome:
-    """The first version of a monitor: fitted on the whole reference, measured on rows that were kept apart.
+    """The first version of a monitor: fitted on the reference but its frozen rows, measured on rows it had not seen.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def train_first(
     Returns
     -------
     Outcome
-        ``promote``; ``metrics`` come from the trusted holdout, or for small tables from four-fold cross-fitting.
+        ``promote``; ``metrics`` come from a part kept apart, or for small tables from four-fold cross-fitting.
 
     Raises
     ------
@@ -52,7 +53,10 @@ def train_first(
         If there is nothing to learn from.
     """
     began = time.perf_counter()
-    table = known(reference, schema)
+    trusted = trust(reference.table.num_rows, settings.retrain.holdout)
+    table, holdout = apart(reference, schema, trusted)
+    if not trusted.frozen:
+        table = known(reference, schema)
     labels = models.target(table, schema)
     model = models.fit(estimator, table, schema, seed)
     at, said, judge = _unseen(table, schema, estimator, settings, seed)
@@ -63,14 +67,18 @@ def train_first(
         model = models.with_errors(model, table.take(at), np.abs(labels[at] - said.values), seed)
         losses = models.predict(model, table.take(at)).losses
     details["calibration"] = performance.calibrate(labels[at], said.values, said.probabilities, schema, losses)
-    details["holdout"] = _as_holdout(metrics.get(details["primary"]))
+    details["trusted"] = trusted.as_details()
+    level = _level(model, holdout, settings) if trusted.frozen else metrics.get(details["primary"])
+    details["holdout"] = _as_holdout(level)
     details["doubling"] = _first_doubling(table, labels, schema, estimator, settings, seed)
     importance: dict[str, float] = {}
     if dump:
         importance = ranked(judge[0], table.take(judge[1]), labels[judge[1]], schema, settings, seed)
     first = metrics.get(details["primary"])
     told = f"First version, from {len(labels)} labelled rows"
-    shown = f"; {details['primary'].replace('_', ' ')} {first.value:.3f} on rows kept apart." if first else "."
+    if trusted.frozen:
+        told += f" ({holdout.num_rows} more are trusted rows that no version learns)"
+    shown = f"; {details['primary'].replace('_', ' ')} {first.value:.3f} on rows it had not seen." if first else "."
     return Outcome(
         "promote",
         told + shown,
@@ -89,6 +97,14 @@ def train_first(
     )
 
 
+def _level(model: Model, holdout: pa.Table, settings: Settings) -> Metric:
+    """The deciding metric of a model on the trusted rows."""
+    row = performance.primary(model.schema, settings.retrain.metric)
+    said = models.predict(model, holdout)
+    labels = models.target(holdout, model.schema)
+    return performance.with_interval(row, performance.said(labels, said.values, said.probabilities, model.schema))
+
+
 def _as_holdout(level: Metric | None) -> dict[str, Any] | None:
     """The level that later versions are held to on the trusted rows."""
     return None if level is None else {"value": level.value, "low": level.low, "high": level.high, "rows": level.rows}
@@ -99,9 +115,10 @@ def _unseen(
 ) -> tuple[NDArray[np.intp], Predictions, tuple[Model, NDArray[np.intp]]]:
     """Rows with predictions of models that had not seen them; and one such model with its rows."""
     n = table.num_rows
-    learn, keep = split(n, settings.retrain.holdout or 0.2)
     if n > SMALL or n < 4 * FOLDS:
-        folds = [(learn, keep if len(keep) else np.arange(n))]
+        every = max(round(1 / APART), -(-n // MOST_APART))
+        kept = np.arange(n) % every == every - 1
+        folds = [(np.flatnonzero(~kept), np.flatnonzero(kept) if kept.any() else np.arange(n))]
     else:
         turn = np.arange(n) % FOLDS
         folds = [(np.flatnonzero(turn != k), np.flatnonzero(turn == k)) for k in range(FOLDS)]

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline import models, performance
 from pipeline.models import Model, Predictions
 from pipeline.performance import Measure
-from pipeline.retrain.field import Field
+from pipeline.retrain.field import LEAST_TRUSTED, Field
 from pipeline.retrain.order import Order
 
 CLASS_FALL = 0.05  # recall that a class may lose
@@ -76,21 +76,32 @@ def _classes(trial: Trial) -> str:
 def _holdout(trial: Trial) -> str:
     """Where no loss was measured the world is not known to have changed: the trusted rows must still be right."""
     order, held = trial.order, trial.field.holdout
-    if held.num_rows < 100:
+    if held.num_rows < LEAST_TRUSTED:
         return ""
     row = performance.primary(order.schema, order.settings.retrain.metric)
+    labels = trial.field.held_labels
     said = models.predict(trial.model, held)
-    now = performance.with_interval(
-        row, performance.said(trial.field.held_labels, said.values, said.probabilities, order.schema)
-    )
+    now = performance.with_interval(row, performance.said(labels, said.values, said.probabilities, order.schema))
     trial.details["holdout"] = {"value": now.value, "low": now.low, "high": now.high, "rows": now.rows}
+    if order.trigger == "performance":
+        return ""
+    name = row.name.replace("_", " ")
+    if trial.field.trusted.frozen and isinstance(order.champion.model, Model):
+        champion = models.predict(order.champion.model, held)
+        against = performance.compare(
+            labels, (champion.values, champion.probabilities), (said.values, said.probabilities), order.schema,
+            order.settings.retrain.metric,
+        )  # fmt: skip
+        fell = -against.gain.value > _allowed(row, against.first.value) / 2 and against.p_worse < 0.05
+        told = f"On the {held.num_rows} trusted rows that no version has learned, {name} falls from "
+        return f"{told}{against.first.value:.3f} to {now.value:.3f} (p = {against.p_worse:.1g})." if fell else ""
     then = order.champion.details.get("holdout")
-    if then is None or order.trigger == "performance":
+    if then is None:
         return ""
     fall = row.gain(now.value, then["value"])
     if fall < _allowed(row, then["value"]) + (now.high - now.low) / 2:
         return ""
-    return f"On the trusted rows {row.name.replace('_', ' ')} falls from {then['value']:.3f} to {now.value:.3f}."
+    return f"On the trusted rows {name} falls from {then['value']:.3f} to {now.value:.3f}."
 
 
 def _allowed(row: Measure, level: float) -> float:

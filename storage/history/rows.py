@@ -34,11 +34,11 @@ def row_texts(db: Database, batch_id: int, labelled: bool = False) -> Rows:
     """
     condition = " AND label IS NOT NULL" if labelled else ""
     query = (
-        f"SELECT key, data, label, prediction, probabilities FROM rows WHERE batch_id = ?{condition} ORDER BY position"
+        "SELECT key, data, label, prediction, probabilities, position FROM rows "
+        f"WHERE batch_id = ?{condition} ORDER BY position"
     )
     cells = db.conn.execute(query, [batch_id]).fetchall()
-    keys, data, labels, predictions, chances = zip(*cells, strict=True) if cells else ((),) * 5
-    return Rows(batch_id, keys, data, labels, predictions, chances)
+    return Rows(batch_id, *(zip(*cells, strict=True) if cells else ((),) * 6))
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,4 @@ class Rows:
     labels: tuple[Any, ...]
     predictions: tuple[Any, ...]
     probabilities: tuple[str | None, ...]
+    positions: tuple[int, ...]
