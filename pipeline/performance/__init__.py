@@ -3,13 +3,14 @@
 Pure: no I/O, no clock, no unseeded randomness.
 """
 
-from pipeline.performance.estimate import LEAST_ROWS, calibrate, estimate
+from pipeline.performance.estimate import LEAST_ROWS, calibrate, chances, estimate, expected_area
 from pipeline.performance.metrics import (
     METRICS,
     Measure,
     Said,
     area,
     confusion,
+    mean_area,
     measure,
     primary,
     said,
@@ -27,10 +28,13 @@ __all__ = [
     "Shift",
     "area",
     "calibrate",
+    "chances",
     "change_point",
     "compare",
     "confusion",
     "estimate",
+    "expected_area",
+    "mean_area",
     "measure",
     "mid_p",
     "primary",

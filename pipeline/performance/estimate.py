@@ -163,8 +163,7 @@ def _expected_others(
 ) -> dict[str, Metric]:
     """Balanced accuracy, and for two classes F1 and ROC AUC, from the expected labels (n, classes)."""
     n, k = probabilities.shape
-    shares = np.column_stack([_on(curve, probabilities[:, c]) for c, curve in enumerate(calibration["classes"])])
-    shares = shares / np.maximum(shares.sum(1, keepdims=True), 1e-12)
+    shares = chances(probabilities, calibration)
     guess = probabilities.argmax(1)
     hit = np.array([shares[guess == c, c].sum() for c in range(k)])
     came = shares.sum(0)
@@ -179,6 +178,20 @@ def _expected_others(
         for name, value in values.items()
         if np.isfinite(value)
     }
+
+
+def chances(probabilities: NDArray[np.float64], calibration: dict[str, Any]) -> NDArray[np.float64]:
+    """Stated probabilities as the frequencies that were observed with them, (n, classes)."""
+    shares = np.column_stack([_on(curve, probabilities[:, c]) for c, curve in enumerate(calibration["classes"])])
+    return shares / np.maximum(shares.sum(1, keepdims=True), 1e-12)
+
+
+def expected_area(probabilities: NDArray[np.float64], shares: NDArray[np.float64]) -> float:
+    """The mean ROC AUC (of the second class for two) that rows with these expected shares (n, classes) would have."""
+    k = probabilities.shape[1]
+    areas = [_weighted_area(probabilities[:, c], shares[:, c]) for c in ([1] if k == 2 else range(k))]
+    known = [area for area in areas if np.isfinite(area)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _weighted_area(score: NDArray[np.float64], share: NDArray[np.float64]) -> float:

@@ -131,10 +131,20 @@ def area(truth: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
 
 def _auc(s: Said) -> float:
     """Area for the second class of two; for more the mean of each class against the rest."""
-    if s.probabilities is None:
-        return float("nan")
-    wanted = [1] if s.classes == 2 else range(s.classes)
-    areas = [area(s.truth == c, s.probabilities[:, c]) for c in wanted]
+    return float("nan") if s.probabilities is None else mean_area(s.truth, s.probabilities)
+
+
+def mean_area(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
+    """Area under the ROC curve for the second class of two; for more the mean of each class against the rest.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (n,)
+        Class numbers.
+    probabilities : ndarray of shape (n, classes)
+    """
+    k = probabilities.shape[1]
+    areas = [area(truth == c, probabilities[:, c]) for c in ([1] if k == 2 else range(k))]
     known = [a for a in areas if np.isfinite(a)]
     return float(np.mean(known)) if known else float("nan")
 
