@@ -28,7 +28,10 @@ examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 wrong usage."""
-    options = _parser().parse_args(_with_default(sys.argv[1:] if arguments is None else arguments))
+    parser = _parser()
+    options = parser.parse_args(_with_default(sys.argv[1:] if arguments is None else arguments))
+    if options.command in ("users", "tokens") and bool(options.name) == (options.action == "list"):
+        parser.error(f"{options.command} {options.action} takes {'no' if options.name else 'a'} name")
     try:
         return options.run(options) or 0
     except ProductError as error:
@@ -54,10 +57,12 @@ def _with_default(arguments: list[str]) -> list[str]:
 
 def serve(options: argparse.Namespace) -> int:
     """Bring up the dashboard and the jobs."""
+    from dashboard.server import Reached
     from dashboard.server import serve as serve_forever
 
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    return serve_forever(options.data_dir, options.host, options.port, options.interval, demo=not options.no_demo)
+    reached = Reached(options.host, options.port, tuple(options.allow_host), options.behind_proxy)
+    return serve_forever(options.data_dir, reached, options.interval, demo=not options.no_demo)
 
 
 def init(options: argparse.Namespace) -> None:
@@ -274,8 +279,10 @@ def settings(options: argparse.Namespace) -> None:
 
 
 def _order(options: argparse.Namespace, verb: str, **arguments: Any) -> None:
+    if "monitor" in options:
+        arguments["monitor"] = options.monitor
     with _session(options) as session:
-        done = session(verb, monitor=options.monitor, **arguments)
+        done = session(verb, **arguments)
     _print(done) if options.json else print(done["message"])
 
 
@@ -320,6 +327,55 @@ def restore(options: argparse.Namespace) -> None:
 def forget(options: argparse.Namespace) -> None:
     """Remove rows by id, or a whole batch, from the data folder."""
     _order(options, "forget", batch_id=options.batch, keys=options.id or [])
+
+
+def users(options: argparse.Namespace) -> None:
+    """Who may sign in: add (asks for the password), remove, list."""
+    if options.action != "add":
+        return _accounts(options, "users")
+    from pipeline.accounts import hashed
+
+    password = hashed(_secret(f"Password for {options.name}: "))
+    return _order(options, "add_user", name=options.name, role=options.role, password=password)
+
+
+def tokens(options: argparse.Namespace) -> None:
+    """Tokens for machines: add (shows it once), remove, list."""
+    if options.action != "add":
+        return _accounts(options, "tokens")
+    from pipeline.accounts import digest, new_token
+
+    token = new_token()
+    with _session(options) as session:
+        session("add_token", name=options.name, role=options.role, sha256=digest(token))
+    if options.json:
+        return _print({"name": options.name, "role": options.role, "token": token})
+    print("Shown this once; send it as 'Authorization: Bearer ...'.", file=sys.stderr)
+    print(token)
+    return None
+
+
+def _accounts(options: argparse.Namespace, table: str) -> None:
+    if options.action == "remove":
+        return _order(options, "remove_account", table=table, name=options.name)
+    with _session(options) as session:
+        for line in session("accounts", table=table)["accounts"]:
+            _print(line) if options.json else print(f"{line['name']:<32} {line['role']}")
+    return None
+
+
+def _secret(prompt: str) -> str:
+    """A password typed twice without being shown, or the first line of standard input; never an argument."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    import getpass
+
+    typed = getpass.getpass(prompt)
+    if getpass.getpass("Once more: ") != typed:
+        from storage.errors import Refused
+
+        raise Refused("The two passwords differ; nothing was changed.")
+    return typed
 
 
 # --- parsing and printing ---------------------------------------------------------------------------------------------
@@ -401,7 +457,7 @@ COMMANDS: dict[str, Any] = {
     function.__name__: function
     for function in (
         serve, init, ingest, labels, predict, check, backtest, status, versions, promote, rollback, retrain, retry,
-        accept, settings, export, doctor, backup, restore, forget,
+        accept, settings, export, doctor, backup, restore, forget, users, tokens,
     )
 }  # fmt: skip
 
@@ -422,7 +478,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--data-dir", type=Path, default=Path(default), metavar="DIR", help=f"default: {default}/")
         if name not in ("serve",):
             command.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
-        if name not in ("serve", "init", "check", "backtest", "doctor", "backup", "restore"):
+        if name not in ("serve", "init", "check", "backtest", "doctor", "backup", "restore", "users", "tokens"):
             command.add_argument("--monitor", metavar="NAME", help="may be left out when there is one")
         if name in ("promote", "rollback", "retrain", "settings"):
             command.add_argument("--note", default="", help="why; kept with the decision")
@@ -435,6 +491,8 @@ def _own_options(made: dict[str, argparse.ArgumentParser]) -> None:
     add = made["serve"].add_argument
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=8050)
+    add("--allow-host", action="append", default=[], metavar="NAME", help="a name that browsers call it by; repeatable")
+    add("--behind-proxy", action="store_true", help="a proxy on this machine speaks TLS: Secure cookies, its addresses")
     add("--interval", type=float, default=5.0, metavar="SECONDS", help="between two looks (and two days of the demo)")
     add("--no-demo", action="store_true", help="without the worked example")
     add = made["init"].add_argument
@@ -479,6 +537,10 @@ def _own_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["backup"].add_argument("--out", type=Path, metavar="FILE", help="default: backups/ in the data folder")
     made["restore"].add_argument("backup", type=Path, metavar="BACKUP")
     made["forget"].add_argument("--batch", type=int, metavar="BATCH")
+    for name in ("users", "tokens"):
+        made[name].add_argument("action", choices=["add", "remove", "list"])
+        made[name].add_argument("name", nargs="?", metavar="NAME")
+        made[name].add_argument("--role", choices=["viewer", "operator"], default="viewer", help="default: viewer")
     made["forget"].add_argument("--id", action="append", metavar="ID", help="id of a row; may be repeated")
 
 

@@ -10,11 +10,13 @@ from urllib.parse import unquote
 import flask
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, no_update
 
-from dashboard import access, actions, parts, say, theme
+from dashboard import access, actions, actor, login, parts, say, theme
 from dashboard.api import api
 from dashboard.guard import error_code
+from dashboard.refusals import explain_errors
 from storage import history
 from storage.errors import ProductError
+from storage.secret import secret_key
 
 if TYPE_CHECKING:
     from pipeline.service import Service
@@ -41,13 +43,15 @@ INDEX = """<!DOCTYPE html>
 </html>"""  # noqa: E501
 
 
-def create_app(service: Service) -> Dash:
+def create_app(service: Service, door: access.Door = access.Door()) -> Dash:  # noqa: B008 (a frozen value)
     """The application over a service.
 
     Parameters
     ----------
     service : Service
         Kept in ``app.server.config["service"]``; pages reach it through ``dashboard.service()``.
+    door : Door
+        How it is reached; by default from this machine only.
 
     Returns
     -------
@@ -69,7 +73,7 @@ def create_app(service: Service) -> Dash:
     app.server.config["service"] = service
     app.server.config["COMPRESS_ALGORITHM"] = ["br", "gzip"]
     app.server.config["COMPRESS_BR_LEVEL"] = 4
-    app.layout = lambda: parts.shell(_number(), PULSE, theme.pairs())
+    app.layout = lambda: parts.shell(_number(), PULSE, theme.pairs(), actor().name if actor().signed_in else "")
     app.server.register_blueprint(api)
     _static(app.server)
     _client(app)
@@ -77,7 +81,9 @@ def create_app(service: Service) -> Dash:
     app.callback(
         Output("rail-health", "children"), Input("change", "data"), State("url", "pathname"), prevent_initial_call=True
     )(_health)
-    access.guard(app.server, app.csp_hashes)
+    login.prepare(app.server, secret_key(service.desk.folder), door)
+    explain_errors(app.server)
+    access.guard(app.server, app.csp_hashes, door)
     return app
 
 

@@ -7,31 +7,70 @@ import logging
 import secrets
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import waitress
 from tqdm import tqdm
 
+from dashboard.access import FILE_LIMIT, Door
 from dashboard.app import create_app
 from dashboard.verbs import verbs
 from pipeline import retrain
 from pipeline.schedule import Schedule
 from pipeline.service import Service
+from storage import history
 from storage.errors import Conflict, Refused
 
 _PATIENCE = 40.0  # seconds for the demo's history; on a slow machine the rest of it happens before one's eyes
-_BODY_LIMIT = 300_000_000  # bytes; the browser's own limit is lower
+_PROXY = {
+    "trusted_proxy": "127.0.0.1",
+    "trusted_proxy_headers": {"x-forwarded-for"},
+    "clear_untrusted_proxy_headers": True,
+}
 
 
-def serve(folder: Path, host: str, port: int, interval: float, demo: bool) -> int:
+@dataclass(frozen=True)
+class Reached:
+    """How browsers reach the program.
+
+    Attributes
+    ----------
+    host, port : str, int
+        Where to listen. Beyond this machine only with credentials.
+    names : tuple of str
+        What browsers call it by, besides localhost and addresses.
+    behind_proxy : bool
+        A proxy on this machine speaks TLS with browsers: cookies are Secure, and the proxy is believed where it says
+        from which address a request comes.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8050
+    names: tuple[str, ...] = ()
+    behind_proxy: bool = False
+
+    @property
+    def beyond(self) -> bool:
+        """Whether others than this machine's own people can come in."""
+        return bool(self.names) or self.behind_proxy or not _is_loopback(self.host)
+
+    @property
+    def door(self) -> Door:
+        """What the application is told of it."""
+        own = {self.host, socket.gethostname()} if self.beyond else set()
+        return Door(frozenset(name.lower() for name in {*own, *self.names}), self.beyond, self.behind_proxy)
+
+
+def serve(folder: Path, reached: Reached, interval: float, demo: bool) -> int:
     """Serve until interrupted.
 
     Parameters
     ----------
     folder : Path
         The data folder.
-    host, port : str, int
-        Where to listen; loopback only.
+    reached : Reached
+        Where to listen, and for whom.
     interval : float
         Seconds between two looks into the inbox, and between two days of the demo.
     demo : bool
@@ -42,35 +81,32 @@ def serve(folder: Path, host: str, port: int, interval: float, demo: bool) -> in
     Conflict
         If the folder or the port is taken.
     Refused
-        For an address beyond this machine, or an interval that is not positive.
+        For an address beyond this machine without credentials, or an interval that is not positive.
     """
     if interval <= 0:
         raise Refused(f"--interval must be a positive number of seconds, not {interval:g}.")
-    _check_host(host)
     _quiet_logs()
     service = Service(folder)
     try:
-        listener = _bind(host, port)
+        _check_credentials(service, reached)
+        listener = _bind(reached.host, reached.port)
         retrain.prepare()  # scikit-learn is imported once, aside, before the first contest asks for it
         schedule = Schedule(service, min(interval, 1.0))
         if demo:
             _demo(service, schedule, interval)
-        app = create_app(service)
+        app = create_app(service, reached.door)
         app.server.register_blueprint(verbs)
-        url = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{listener.getsockname()[1]}"
+        port = listener.getsockname()[1]
         service.access_token = secrets.token_urlsafe(32)
-        service.store.hold.note(url=url, token=service.access_token)
+        service.store.hold.note(url=f"http://{_own_name(reached.host)}:{port}", token=service.access_token)
         schedule.start()
         listener.listen()  # from here on a browser may knock; it is answered as soon as the server below runs
-        print(
-            f"The dashboard is at {url} (Ctrl+C stops it; everything is kept in {folder}/).",
-            file=sys.stderr,
-            flush=True,
-        )
+        _announce(reached, port, folder)
         try:
             waitress.serve(
-                app.server, sockets=[listener], threads=8, max_request_body_size=_BODY_LIMIT, ident=None, _quiet=True
-            )
+                app.server, sockets=[listener], threads=8, max_request_body_size=FILE_LIMIT, ident=None, _quiet=True,
+                **(_PROXY if reached.behind_proxy else {}),
+            )  # fmt: skip
         except KeyboardInterrupt:
             print("Stopping ...", file=sys.stderr, flush=True)
         finally:
@@ -78,6 +114,15 @@ def serve(folder: Path, host: str, port: int, interval: float, demo: bool) -> in
     finally:
         service.close()
     return 0
+
+
+def _announce(reached: Reached, port: int, folder: Path) -> None:
+    shown = f"[{reached.host}]" if ":" in reached.host else reached.host
+    url = f"http://{'localhost' if _is_loopback(reached.host) else shown}:{port}"
+    print(f"The dashboard is at {url} (Ctrl+C stops it; everything is kept in {folder}/).", file=sys.stderr, flush=True)
+    if not _is_loopback(reached.host):
+        text = "Passwords travel in the clear on this network unless a proxy with TLS stands before this address."
+        print(text, file=sys.stderr, flush=True)
 
 
 def _quiet_logs() -> None:
@@ -100,16 +145,28 @@ def _demo(service: Service, schedule: Schedule, interval: float) -> None:
         schedule.add("demo", lambda: demo.next_day(service), interval)
 
 
-def _check_host(host: str) -> None:
-    try:
-        inside = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        inside = False
-    if not inside:
+def _check_credentials(service: Service, reached: Reached) -> None:
+    """Beyond this machine nobody is let in unnamed."""
+    if reached.beyond and not history.has_accounts(service.db):
         raise Refused(
-            f"--host {host} would let others in, and there is no login yet. "
-            "Use 127.0.0.1 and reach it through an SSH tunnel or a proxy that asks for a password."
+            f"--host {reached.host}{' --allow-host' if reached.names else ''} would let others in, and nobody has an "
+            "account yet: add one first with 'run.py users add NAME --role operator'."
         )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _own_name(host: str) -> str:
+    """What the command line on this machine calls it by."""
+    if _is_loopback(host):
+        return "localhost" if host in ("127.0.0.1", "::1") else host
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+    return any_address.get(host, f"[{host}]" if ":" in host else host)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline import accounts
 from storage import history
 from storage.errors import Conflict, Missing, ProductError, Refused, Unhealthy
 from storage.hold import Hold
@@ -98,6 +99,11 @@ def _batch_verb(name: str) -> Callable[..., dict[str, Any]]:
     return run
 
 
+def _account(verb: Callable[..., str]) -> Callable[..., dict[str, Any]]:
+    """A change of who may come in."""
+    return lambda service, **arguments: {"message": verb(service.desk, **arguments, author="command")}
+
+
 VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "init": _init,
     "ingest": _ingest,
@@ -109,6 +115,10 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "forget": _told(lambda service, *a, **k: service.forget(*a, **k), "{done}"),
     "retry": _batch_verb("retry"),
     "accept": _batch_verb("accept"),
+    "add_user": _account(accounts.add_user),
+    "add_token": _account(accounts.add_token),
+    "remove_account": _account(accounts.remove),
+    "accounts": lambda service, table: {"accounts": accounts.listed(service.db, table)},
 }
 
 

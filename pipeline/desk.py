@@ -18,7 +18,9 @@ from pipeline.models import load as load_model
 from pipeline.profile import Grid, Profile
 from storage import history
 from storage.records import Event, Level, Monitor
+from storage.schema import outdated
 from storage.store import DATABASE, Store
+from storage.upkeep import backup
 from storage.vault import Vault
 
 
@@ -85,9 +87,14 @@ class Desk(Shelf):
     def __init__(
         self, folder: Path, clock: Callable[[], int] = wall_clock, point: Callable[[str], None] = lambda name: None
     ) -> None:
+        saved = backup(folder) if outdated(folder / DATABASE) else None
         self.store = Store(folder, point)
         self.now = clock
         super().__init__(folder)
+        if saved is not None:
+            self.store.add_event(
+                self.event(None, "upgrade", f"The data were brought up to date. Backup of before: {saved.name}.")
+            )
 
     def event(
         self,

@@ -1,16 +1,22 @@
 """The tables, and how older files become new ones.
 
 Migrations are append-only: to change a table, add a function below the last one and never edit a released one.
-Each runs in one transaction together with the record of it.
+All that are pending run in one transaction together with the record of them, after a backup. Then run
+``python -m tests.data.keep_schema``: it keeps the new schema for the tests of every later one.
 
 User columns never become SQL names: a row's cells are one JSON object in ``rows.data``.
 """
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 from sqlite_utils import Database, Migrations
 
 from storage import codec, lines
+from storage.errors import Unhealthy
 from storage.records import FeatureDrift
 
 migrations = Migrations("drift")
@@ -165,3 +171,67 @@ def backtests(db: Database) -> None:
         "ended_at INTEGER) STRICT"
     )
     db.execute("CREATE INDEX backtests_open ON backtests (id) WHERE state IN ('queued','running')")
+
+
+_ACCOUNTS = """
+CREATE TABLE users (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL CHECK (role IN ('viewer','operator')),
+    password TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+CREATE TABLE tokens (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL CHECK (role IN ('viewer','operator')),
+    sha256 TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL) STRICT;
+CREATE TABLE sessions (
+    sha256 TEXT PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+    ends_at INTEGER NOT NULL) STRICT;
+"""
+
+
+@migrations()
+def accounts(db: Database) -> None:
+    """Users, tokens of machines, and the sessions of browsers; secrets only as hashes."""
+    for statement in _ACCOUNTS.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+def check_known(db: Database) -> None:
+    """Refuse a database that a newer version of the program has changed.
+
+    Raises
+    ------
+    Unhealthy
+        Naming the changes that are not known here. Nothing is written.
+    """
+    if "_sqlite_migrations" not in db.table_names():
+        return
+    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    foreign = [migration.name for migration in migrations.applied(db) if migration.name not in known]
+    if foreign:
+        raise Unhealthy(
+            f"The data were written by a newer version of this program (unknown here: {', '.join(foreign)}). "
+            "Use that version, or restore the backup that was made before it."
+        )
+
+
+def outdated(path: Path) -> bool:
+    """Whether there is a database, and it is of an older schema."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        try:
+            db = Database(connection)
+            return bool(migrations.applied(db)) and bool(migrations.pending(db))
+        except sqlite3.DatabaseError:
+            return False  # damaged: who opens it next says so
+
+
+def bring_up_to_date(db: Database) -> None:
+    """Apply what is pending, all of it or nothing: a kill leaves the old schema or the new one."""
+    check_known(db)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        migrations.apply(db)
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")

@@ -7,18 +7,19 @@ data folder keeps a second process out.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlite_utils import Database
 
 from storage import codec, writes
-from storage.errors import Blocked, Conflict, Unhealthy
+from storage.errors import Blocked, Conflict, Missing, Unhealthy
 from storage.hold import Hold
 from storage.records import (
     Action,
@@ -34,12 +35,15 @@ from storage.records import (
     Monitor,
     Performance,
     Period,
+    Session,
     SettingsRow,
+    Token,
     Training,
     Truth,
+    User,
     Version,
 )
-from storage.schema import migrations
+from storage.schema import bring_up_to_date
 from storage.writes import Forgotten
 
 DATABASE = "drift.db"
@@ -92,7 +96,7 @@ class Store:
             self._db = Database(_connect(folder / DATABASE))
             for pragma in _PRAGMAS:
                 self._db.conn.execute(f"PRAGMA {pragma}").fetchall()
-            migrations.apply(self._db)
+            bring_up_to_date(self._db)
         except Exception:
             self.hold.release()
             raise
@@ -469,6 +473,43 @@ class Store:
             db.execute("DELETE FROM backtests WHERE id = ?", [backtest_id])
             writes.insert(db, "events", event)
 
+    # --- who may come in -------------------------------------------------------------------------------------------
+
+    def add_user(self, user: User, event: Event) -> int:
+        """A user, or the same user with another role or password; the sessions of before end."""
+        with self._transaction("add_user") as db:
+            db.execute("DELETE FROM users WHERE name = ?", [user.name])
+            writes.insert(db, "events", event)
+            return writes.insert(db, "users", user)
+
+    def add_token(self, token: Token, event: Event) -> int:
+        """A machine's token; a name is given once."""
+        with self._transaction("add_token") as db:
+            if list(db.query("SELECT 1 FROM tokens WHERE name = ?", [token.name])):
+                raise Conflict(
+                    f"A token named {token.name!r} is already there. Remove it first, or choose another name."
+                )
+            writes.insert(db, "events", event)
+            return writes.insert(db, "tokens", token)
+
+    def remove_account(self, table: Literal["users", "tokens"], name: str, event: Event) -> None:
+        """Nobody comes in by it any more, from the next request on."""
+        with self._transaction("remove_account") as db:
+            if not db.execute(f"DELETE FROM {table} WHERE name = ?", [name]).rowcount:
+                raise Missing(f"There is no {table.removesuffix('s')} named {name!r}.")
+            writes.insert(db, "events", event)
+
+    def sign_in(self, session: Session, now: int) -> None:
+        """A browser has proved whose it is; sessions that are over go."""
+        with self._transaction("sign_in", quiet=True) as db:
+            db.execute("DELETE FROM sessions WHERE ends_at <= ?", [now])
+            writes.insert(db, "sessions", session)
+
+    def sign_out(self, sha256: str) -> None:
+        """A session ends."""
+        with self._transaction("sign_out", quiet=True) as db:
+            db.execute("DELETE FROM sessions WHERE sha256 = ?", [sha256])
+
     # --- the ledger and the jobs -----------------------------------------------------------------------------------
 
     def add_event(self, event: Event) -> int:
@@ -490,6 +531,7 @@ class Store:
 
 
 def _connect(path: Path) -> Any:
+    _make_private(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -499,3 +541,13 @@ def _connect(path: Path) -> Any:
             f"The database {path} is damaged ({error}). Restore a backup with: run.py restore BACKUP --data-dir NEW."
         ) from error
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """The database is this user's alone: people's rows and hashes of passwords are in it. (Its log follows suit.)"""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise Unhealthy(f"The database {path} cannot be opened for writing: {error.strerror or error}.") from error

@@ -220,6 +220,9 @@ TABLES = {
     records.Backtest: "backtests",
     records.Truth: "truths",
     records.Period: "periods",
+    records.User: "users",
+    records.Token: "tokens",
+    records.Session: "sessions",
 }
 
 

@@ -19,6 +19,7 @@
     if (document.hidden) return ns.no_update;
     try {
       const answer = await fetch("/api/changes", { headers: { accept: "application/json" } });
+      if (answer.status === 401) { location.reload(); return ns.no_update; }  // the session is over: sign in again
       if (!answer.ok) throw new Error(answer.status);
       const now = await answer.json();
       lost = null;

@@ -26,8 +26,11 @@ SECTIONS: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
-def shell(change: int, pulse: int, colours: dict[str, str]) -> html.Div:
-    """What stays while pages come and go: bar, dialogs, messages and the heartbeat of the page."""
+def shell(change: int, pulse: int, colours: dict[str, str], person: str = "") -> html.Div:
+    """What stays while pages come and go: bar, dialogs, messages and the heartbeat of the page.
+
+    ``person`` is who is signed in, if a login is set up.
+    """
     return html.Div(
         [
             html.A("Skip to the content", href="#content", className="skip"),
@@ -38,7 +41,7 @@ def shell(change: int, pulse: int, colours: dict[str, str]) -> html.Div:
             dcc.Store(id="asked-verb"),
             dcc.Store(id="cell"),
             dcc.Interval(id="pulse", interval=pulse),
-            _bar(),
+            _bar(person),
             dash.page_container,
             _dialog(),
             html.Div(id="toasts", className="toasts", role="status", **{"aria-live": "polite"}),
@@ -47,7 +50,7 @@ def shell(change: int, pulse: int, colours: dict[str, str]) -> html.Div:
     )
 
 
-def _bar() -> html.Header:
+def _bar(person: str) -> html.Header:
     return html.Header(
         [
             dcc.Link([icon("logo"), html.Span("Drift Detector", className="product")], href="/", className="brand"),
@@ -74,12 +77,19 @@ def _bar() -> html.Header:
                         n_clicks=0,
                         **{"aria-label": "Switch between light and dark"},
                     ),
+                    _sign_out(person) if person else None,
                 ],
                 className="bar-right",
             ),
         ],
         className="bar",
     )
+
+
+def _sign_out(person: str) -> html.Form:
+    """Who is signed in, and the way out."""
+    button = html.Button("Sign out", type="submit", className="bar-button", title=f"Signed in as {person}")
+    return html.Form(button, action="/logout", method="post", className="sign-out")
 
 
 def _dialog() -> dbc.Modal:

@@ -3,6 +3,7 @@
 Every function takes a connection from ``connect`` (one a thread; it cannot write) and returns records or plain values.
 """
 
+from storage.history.accounts import has_accounts, token_of, tokens, user, user_of_session, users
 from storage.history.ask import change_number, connect
 from storage.history.deliveries import (
     batch,
@@ -69,6 +70,7 @@ __all__ = [
     "event_kinds",
     "events",
     "feature_scores",
+    "has_accounts",
     "has_bytes",
     "heatmap",
     "heatmap_of_periods",
@@ -98,9 +100,14 @@ __all__ = [
     "settings_row",
     "standings",
     "timeline",
+    "token_of",
+    "tokens",
     "trainings",
     "truths",
     "unfinished",
+    "user",
+    "user_of_session",
+    "users",
     "version",
     "version_numbered",
     "versions",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from sqlite_utils import Database
 
 from storage import codec
 from storage.errors import Missing, Unhealthy
+from storage.schema import check_known
 
 R = TypeVar("R")
 
@@ -22,13 +24,18 @@ def connect(path: Path) -> Database:
     ------
     Missing
         If there is no database.
+    Unhealthy
+        If a newer version of the program has changed it.
     """
     if not path.exists():
         raise Missing(f"There is no data at {path.parent}. Start with: run.py init NAME --reference FILE --target COL")
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=10)
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA trusted_schema=OFF")
-    return Database(connection)
+    db = Database(connection)
+    with contextlib.suppress(sqlite3.DatabaseError):  # damaged: the first question says so
+        check_known(db)
+    return db
 
 
 def change_number(db: Database) -> int:
@@ -40,6 +47,8 @@ def records(db: Database, record: type[R], query: str, arguments: Sequence[Any] 
     """What a query finds, as records. Raises Unhealthy where the database cannot be read."""
     try:
         return [codec.from_row(record, row) for row in db.query(query, arguments)]
+    except OverflowError:  # a number that no column can hold is the number of nothing
+        return []
     except sqlite3.DatabaseError as error:
         raise Unhealthy(f"The database could not be read: {error}.") from error
 
