@@ -1,9 +1,9 @@
-# make run, make test, make bench, make soak, make lint, make screenshots: each sets up what it needs.
+# make run, make test, make bench, make soak, make lint, make sbom, make screenshots: each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test bench soak lint screenshots clean
+.PHONY: run test bench soak lint requirements sbom screenshots clean
 
 run: $(BIN)/.ready
 	$(BIN)/python run.py $(ARGS)
@@ -21,6 +21,20 @@ lint: $(BIN)/.ready-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive dashboard pipeline seed_data storage run.py
+	$(BIN)/python -m tests.house.audit
+
+# Pins with the hash of every file they may come in, for every platform and every Python from 3.11 on.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make requirements"
+
+requirements: $(BIN)/.ready-tests
+	$(LOCK) requirements.in --output-file requirements.txt
+	$(LOCK) tests/requirements.in --output-file tests/requirements.txt
+
+# The bill of materials of a release (CycloneDX).
+sbom: $(BIN)/.ready-tests
+	$(BIN)/python -m tests.house.bom > bom.cdx.json
 
 screenshots: $(BIN)/.ready-tests chromium
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
@@ -34,11 +48,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 $(BIN)/.ready: $(BIN)/python requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 $(BIN)/.ready-tests: $(BIN)/.ready tests/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
 	@touch $@
 
 # The pages are tested in a real browser. Where there is none and we may install one, we do; else we say what to do.

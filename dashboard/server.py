@@ -165,7 +165,7 @@ def _own_name(host: str) -> str:
     """What the command line on this machine calls it by."""
     if _is_loopback(host):
         return "localhost" if host in ("127.0.0.1", "::1") else host
-    any_address = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # nosec B104 # a name is looked up; nothing listens
     return any_address.get(host, f"[{host}]" if ":" in host else host)
 
 

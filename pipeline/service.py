@@ -56,7 +56,7 @@ class Service(Views):
     ) -> None:
         self.desk = Desk(Path(folder), clock, point)
         self.wake: Callable[[str], None] = lambda monitor: None
-        self.access_token = ""
+        self.access_token = ""  # nosec B105 # none is given out yet
         self.inbox = self.desk.folder / "inbox"
         self.inbox.mkdir(exist_ok=True)
         self._looks: sources.Looks = sources.Looks()

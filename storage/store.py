@@ -495,7 +495,7 @@ class Store:
     def remove_account(self, table: Literal["users", "tokens"], name: str, event: Event) -> None:
         """Nobody comes in by it any more, from the next request on."""
         with self._transaction("remove_account") as db:
-            if not db.execute(f"DELETE FROM {table} WHERE name = ?", [name]).rowcount:
+            if not db.execute(f"DELETE FROM {table} WHERE name = ?", [name]).rowcount:  # nosec B608 # one of two words
                 raise Missing(f"There is no {table.removesuffix('s')} named {name!r}.")
             writes.insert(db, "events", event)
 

@@ -33,7 +33,7 @@ def update_batch(db: Database, batch: Batch) -> None:
 def clear(db: Database, batch_id: int) -> None:
     """Outputs of an earlier attempt, so that a step may run again."""
     for table in ("score_lines", "scores", "reports", "profiles", "rows", "performance"):
-        db.execute(f"DELETE FROM {table} WHERE batch_id = ?", [batch_id])
+        db.execute(f"DELETE FROM {table} WHERE batch_id = ?", [batch_id])  # nosec B608 # one of the words above
     db.execute("DELETE FROM labels WHERE delivery_id = ?", [batch_id])
 
 
@@ -179,14 +179,18 @@ def forget(db: Database, monitor_id: int, batch_id: int | None, keys: Sequence[s
     if keys:
         where += " AND key IN (SELECT value FROM json_each(:keys))"
     arguments = {"monitor": monitor_id, "batch": batch_id, "keys": codec.to_json(list(keys))}
-    touched = [row["batch_id"] for row in db.query(f"SELECT DISTINCT batch_id FROM rows WHERE {where}", arguments)]
+    touched = [
+        row["batch_id"]
+        for row in db.query(f"SELECT DISTINCT batch_id FROM rows WHERE {where}", arguments)  # nosec B608
+    ]
     late = "monitor_id = :monitor AND key IN (SELECT value FROM json_each(:keys))"
     deliveries = [
-        row["delivery_id"] for row in db.query(f"SELECT DISTINCT delivery_id FROM labels WHERE {late}", arguments)
+        row["delivery_id"]
+        for row in db.query(f"SELECT DISTINCT delivery_id FROM labels WHERE {late}", arguments)  # nosec B608
     ]
-    removed = db.execute(f"DELETE FROM rows WHERE {where}", arguments).rowcount
+    removed = db.execute(f"DELETE FROM rows WHERE {where}", arguments).rowcount  # nosec B608
     if keys:
-        db.execute(f"DELETE FROM labels WHERE {late}", arguments)
+        db.execute(f"DELETE FROM labels WHERE {late}", arguments)  # nosec B608
     spoiled = codec.to_json(touched + deliveries + ([batch_id] if batch_id is not None else []))
     db.execute(
         "UPDATE batches SET reason = ?, rows = CASE kind WHEN 'labels' THEN rows ELSE (SELECT count(*) FROM rows WHERE "

@@ -25,7 +25,6 @@ from storage.errors import Refused
 from tests.tables import rows_csv
 
 PASSWORD = "correct horse battery"
-NUMBERS = {"batch_id": "2", "number": "1"}
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 
 

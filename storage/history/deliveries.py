@@ -21,7 +21,7 @@ def batches(
     """Batches in order of arrival; with ``last``, only the newest so many (with ids below ``before``, if given)."""
     marks = ", ".join("?" * len(kinds))
     query = (
-        f"SELECT * FROM (SELECT * FROM batches WHERE monitor_id = ? AND kind IN ({marks}) AND id < ? "
+        f"SELECT * FROM (SELECT * FROM batches WHERE monitor_id = ? AND kind IN ({marks}) AND id < ? "  # nosec B608
         "ORDER BY id DESC LIMIT ?) ORDER BY id"
     )
     return records(db, Batch, query, [monitor_id, *kinds, before or 1 << 62, -1 if last is None else last])

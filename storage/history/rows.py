@@ -35,7 +35,7 @@ def row_texts(db: Database, batch_id: int, labelled: bool = False) -> Rows:
     condition = " AND label IS NOT NULL" if labelled else ""
     query = (
         "SELECT key, data, label, prediction, probabilities, position FROM rows "
-        f"WHERE batch_id = ?{condition} ORDER BY position"
+        f"WHERE batch_id = ?{condition} ORDER BY position"  # nosec B608
     )
     cells = db.conn.execute(query, [batch_id]).fetchall()
     return Rows(batch_id, *(zip(*cells, strict=True) if cells else ((),) * 6))
