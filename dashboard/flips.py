@@ -36,37 +36,49 @@ def flips(found: Comparison, left: Version, right: Version) -> Any:
         ]
         for row in found.flip_rows[:20]
     ]  # fmt: skip
-    segments = [[segment, f"{rows_:,}", say.percent(share)] for segment, rows_, share in found.flip_segments[:8]]
-    where = (
-        parts.panel(
-            "Where answers change most",
-            parts.table(
-                [
-                    parts.Column("Segment", wide=True),
-                    parts.Column("Rows", right=True),
-                    parts.Column("Change", right=True),
-                ],
-                segments,
-                "Segments by share of changed answers",
-            ),
-            flush=True,
-        )
-        if segments
-        else None
-    )
     share = found.flips / max(1, found.rows)
     verb = "changes" if found.flips == 1 else "change"
     return html.Div(
         [
             parts.panel(
-                f"{say.count(found.flips, 'answer')} {verb} ({say.percent(share)} of the rows)",
-                parts.table(columns, rows, "Rows whose answer changes"),
-                sub=f"The first {min(20, len(found.flip_rows))}.",
-                flush=True,
+                f"{say.count(found.flips, 'answer')} {verb} from v{left.number} to v{right.number} "
+                f"({say.percent(share)} of the rows)",
+                html.P(_winners(found, left, right)),
+                html.Details(
+                    [
+                        html.Summary(f"The newest {len(rows)} of them, row by row"),
+                        parts.table(columns, rows, f"Rows whose answer changes from v{left.number} to v{right.number}"),
+                    ]
+                ),
             ),
-            where,
+            _clusters(found, share),
         ],
-        className="stack",
+        className="grid-2",
+    )
+
+
+def _winners(found: Comparison, left: Version, right: Version) -> str:
+    """Which version was right on the rows where they disagree."""
+    a, b = found.flips_right
+    neither = found.flips - a - b
+    rest = f", neither on {neither:,}" if neither > 0 else ""
+    return f"Of these rows v{right.number} is right on {b:,} and v{left.number} on {a:,}{rest}."
+
+
+def _clusters(found: Comparison, share: float) -> Any:
+    """The segments in which most answers change, against the share over all rows."""
+    if not found.flip_segments:
+        return parts.panel("Answers change alike everywhere", parts.quiet("No segment stands out."))
+    name, _, most = found.flip_segments[0]
+    bars = [
+        parts.Bar(parts.clip(segment, 40), part, say.percent(part), "busy", say.count(rows, "row"))
+        for segment, rows, part in found.flip_segments[:8]
+    ]
+    return parts.panel(
+        f"Most answers change where {say.cut(name, 50)}: {say.percent(most, 0)} of them",
+        parts.bars(bars, share, "Segments by share of changed answers", top=max(0.05, most)),
+        sub=f"Share of the rows of a segment whose answer changes; the tick is the share over all rows, "
+        f"{say.percent(share)}.",
     )
 
 

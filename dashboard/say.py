@@ -216,6 +216,11 @@ def listing(names: Sequence[str], most: int = 3) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
+def cut(text: str, most: int = 40) -> str:
+    """A long name cut for a sentence."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def size(octets: int) -> str:
     """``14 kB``."""
     value = float(octets)

@@ -1,4 +1,4 @@
-"""Two versions on the same rows: figures with intervals, and the rows whose answer changes."""
+"""Versions on the same rows: figures with intervals, and the rows whose answer changes."""
 
 from __future__ import annotations
 
@@ -24,27 +24,48 @@ _SEGMENTS = 8  # told
 _LEAST = 20  # rows of a segment worth telling
 
 
-def versions(shelf: Shelf, monitor: Monitor, settings: Settings, a: Version, b: Version) -> Comparison:
-    """Version b beside version a on the newest labelled rows, if possible rows that neither was trained on.
+def versions(
+    shelf: Shelf, monitor: Monitor, settings: Settings, base: Version, others: Sequence[Version]
+) -> tuple[Comparison, ...]:
+    """Each of some versions beside a base, on the same newest labelled rows: rows unseen by any, if there are such.
 
     Raises
     ------
     Conflict
         If there is no labelled row.
     """
-    parts = _newest(shelf, monitor, set(a.trained_on) | set(b.trained_on))
+    every = (base, *others)
+    parts = _newest(shelf, monitor, {batch for version in every for batch in version.trained_on})
     if not parts:
         raise Conflict("There are no labelled rows to compare these versions on yet.")
-    schema = monitor.schema
     table = pa.concat_tables([part.table for part in parts])
-    labels = models.target(table, schema)
-    said = [models.predict(shelf.model(version.id), table) for version in (a, b)]
-    metric = settings.retrain.metric
-    told = [performance.measure(labels, s.values, s.probabilities, schema, metric) for s in said]
-    pair = [(s.values, s.probabilities) for s in said]
+    labels = models.target(table, monitor.schema)
+    said = [models.predict(shelf.model(version.id), table) for version in every]
+    told = [
+        performance.measure(labels, s.values, s.probabilities, monitor.schema, settings.retrain.metric) for s in said
+    ]
+    return tuple(
+        _pair(monitor, settings, parts, table, labels, (base, other), (said[0], said[at]), (told[0], told[at]))
+        for at, other in enumerate(others, 1)
+    )
+
+
+def _pair(
+    monitor: Monitor,
+    settings: Settings,
+    parts: Sequence[LabelledRows],
+    table: pa.Table,
+    labels: NDArray[Any],
+    pair: tuple[Version, Version],
+    said: tuple[models.Predictions, models.Predictions],
+    told: Sequence[tuple[dict[str, Metric], dict[str, Any]]],
+) -> Comparison:
+    """b beside a, from what both said of the same rows."""
+    (a, b), schema = pair, monitor.schema
     differences = {}
     for name in told[0][0].keys() & told[1][0].keys():
-        paired = performance.compare(labels, *pair, schema, name, settings.retrain.confidence)
+        answers = [(s.values, s.probabilities) for s in said]
+        paired = performance.compare(labels, *answers, schema, name, settings.retrain.confidence)
         differences[name] = _signed(paired.gain, performance.primary(schema, name).higher)
     batches = tuple(part.batch_id for part in parts)
     primary = dossier.metric_of(monitor, settings)
@@ -66,7 +87,16 @@ def versions(shelf: Shelf, monitor: Monitor, settings: Settings, a: Version, b: 
         flips=int(flipped.sum()),
         flip_rows=tuple(_rows(parts, table, flipped, said, labels)),
         flip_segments=_segments(table, flipped, schema),
+        flips_right=_right(said[0].values[flipped], said[1].values[flipped], labels[flipped], schema),
     )
+
+
+def _right(a: NDArray[Any], b: NDArray[Any], labels: NDArray[Any], schema: Schema) -> tuple[int, int]:
+    """On how many of the rows whose answer changes each version is right (or closer to the truth)."""
+    if schema.task == "classification":
+        return int((a == labels).sum()), int((b == labels).sum())
+    off = [np.abs(said.astype(np.float64) - labels.astype(np.float64)) for said in (a, b)]
+    return int((off[0] < off[1]).sum()), int((off[1] < off[0]).sum())
 
 
 def _newest(shelf: Shelf, monitor: Monitor, seen: set[int]) -> list[LabelledRows]:

@@ -54,7 +54,7 @@ class Service(Views):
         clock: Callable[[], int] = wall_clock,
         point: Callable[[str], None] = lambda name: None,
     ) -> None:
-        self.desk = Desk(Path(folder), clock, point)
+        super().__init__(Desk(Path(folder), clock, point))
         self.wake: Callable[[str], None] = lambda monitor: None
         self.access_token = ""  # nosec B105 # none is given out yet
         self.inbox = self.desk.folder / "inbox"

@@ -5,6 +5,7 @@ Any process may ask, whoever holds the data folder: ``reading`` opens the shelf 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -57,6 +58,7 @@ class Views:
 
     def __init__(self, desk: Shelf) -> None:
         self.desk = desk
+        self._compared = functools.lru_cache(maxsize=16)(self._compare)
 
     @property
     def db(self) -> Database:
@@ -300,11 +302,32 @@ class Views:
             lines.append(line)
         return write.csv_of_rows(lines)
 
-    def compare(self, monitor: str, a: int, b: int) -> Comparison:
-        """Two versions, by their numbers, on the newest labelled rows."""
+    def compare(self, monitor: str, a: int, *others: int) -> tuple[Comparison, ...]:
+        """Versions, by their numbers, each beside the first, on the same newest labelled rows.
+
+        What was compared is remembered until other labels or settings come.
+        """
         owner = self.the_monitor(monitor)
-        one, other = (history.version_numbered(self.db, owner.id, number) for number in (a, b))
-        return compare.versions(self.desk, owner, self.settings(owner.id), one, other)
+        ids = tuple(history.version_numbered(self.db, owner.id, number).id for number in (a, *others))
+        return self._compared(owner.id, ids, self._labels_stamp(owner.id))
+
+    def _labels_stamp(self, monitor_id: int) -> tuple[int, ...]:
+        """What changes whenever the labelled rows or the settings do."""
+        delivered = history.batches(self.db, monitor_id, ("labels",), last=1)
+        settled = history.settings_row(self.db, monitor_id).id
+        newest = (delivered[0].id, delivered[0].labelled) if delivered else ()
+        return (history.learnable_rows(self.db, monitor_id), settled, *newest)
+
+    def _compare(self, monitor_id: int, ids: tuple[int, ...], _: tuple[int, ...]) -> tuple[Comparison, ...]:
+        owner = history.monitor_by_id(self.db, monitor_id)
+        base, *rest = (history.version(self.db, version_id) for version_id in ids)
+        return compare.versions(self.desk, owner, self.settings(monitor_id), base, rest)
+
+    def learned_apart(self, monitor: str, a: int, b: int) -> DriftReport:
+        """How far what version b was trained on is from what version a was trained on, from their profiles."""
+        owner = self.the_monitor(monitor)
+        base, other = (history.version_numbered(self.db, owner.id, number).id for number in (a, b))
+        return drift.score(self.desk.reference(base), self.desk.reference(other), self.settings(owner.id))
 
     def model_bytes(self, version_id: int) -> bytes:
         """The artefact of a version, checked against its hash."""

@@ -463,3 +463,4 @@ class Comparison:
     flips: int  # rows whose answer changes
     flip_rows: tuple[dict[str, Any], ...]  # at most 50: key, features, a, b, label
     flip_segments: tuple[tuple[str, int, float], ...]  # (segment in words, rows, share that changes)
+    flips_right: tuple[int, int] = (0, 0)  # of the rows whose answer changes, on how many a and b are right

@@ -66,7 +66,7 @@ def test_a_table_of_any_kind(case, tmp_path: Path):
     line = service.status("any")[0]
     assert line["batches"] == 3
     versions = history.versions(service.db, monitor.id)
-    seen = service.compare("any", 1, versions[-1].number)
+    (seen,) = service.compare("any", 1, versions[-1].number)
     assert seen.rows >= 300
     assert set(seen.differences) == set(seen.metrics_a)
     said = service.predict("any", "new.csv", csv(table[2100:2110].drop(columns="target")))

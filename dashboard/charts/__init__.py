@@ -18,15 +18,18 @@ from dashboard.charts.performance import (
     scatter_actual,
 )
 from dashboard.charts.timeline import DriftView, drift_timeline, ordered
-from dashboard.charts.versions import dumbbell, reigns
+from dashboard.charts.versions import MOST_VERSIONS, Node, Return, dumbbell, lineage, reigns
 
 __all__ = [
     "DENSE",
     "MEAN_OF",
+    "MOST_VERSIONS",
     "Axis",
     "DriftView",
     "Mark",
     "MetricView",
+    "Node",
+    "Return",
     "Series",
     "Span",
     "axis",
@@ -38,6 +41,7 @@ __all__ = [
     "dumbbell",
     "fan",
     "history",
+    "lineage",
     "metric_line",
     "ordered",
     "refreshed",

@@ -1,46 +1,59 @@
-"""``/m/<monitor>/models``: every version, when it was champion, why it came and why it went."""
+"""``/m/<monitor>/models``: every version, when it was live, why it came and why it went."""
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 import dash
-from dash import Input, Output, State, callback, html
+import dash_bootstrap_components as dbc
+from dash import ALL, Input, Output, State, callback, html, no_update
 
-from dashboard import charts, look, parts, say, scope, service, theme
+from dashboard import charts, heritage, look, parts, say, scope, service, theme
 from dashboard.guard import guarded
 from storage import history
-from storage.records import Metric, Monitor, Version
+from storage.records import Monitor, Version
 
 dash.register_page(
     __name__, path_template="/m/<monitor>/models", title=lambda monitor="": f"Models - {unquote(monitor)}", order=106
 )
+MOST_COMPARED = 4
+CHOICE = {"type": "choose-version", "number": ALL}
 
 
 @guarded("models", "monitor")
-def layout(monitor: str = "", **_: Any) -> html.Div:
-    """The page."""
+def layout(monitor: str = "", on: str = "", **_: Any) -> html.Div:
+    """The page, wholly from its path and query: ``?on=2026-11-25`` asks what was live on that day."""
     serving = service()
     owner = history.monitor(serving.db, monitor)
     view = scope.window(serving.db, owner, scope.MOST)
-    figure, sentence = _reigns(owner, view)
+    figure, sentence, answer = _reigns(owner, view, on)
+    tree, told = _lineage(owner)
     return parts.page(
         history.monitors(serving.db),
         owner,
         "models",
-        parts.asked("models", monitor=owner.name),
+        parts.asked("models", monitor=owner.name, on=on),
         parts.live("models-head", _head(owner)),
         parts.live("models-training", _training(owner)),
         parts.panel(
             sentence,
-            parts.chart("reigns", figure, sentence),
+            parts.chart("reigns", figure, sentence, still=True),
+            _asking(view, on),
+            html.Div(answer, id="models-answer"),
             sub="Which version predicted which batches. Blue: the champion of today.",
         )
         if figure is not None
         else None,
-        parts.live("models-table", _table(owner)),
-        parts.live("models-contests", _contests(owner)),
+        parts.panel(
+            told,
+            parts.chart("lineage", tree, told, still=True),
+            _signs(owner),
+            sub="From parent to child, oldest left. Choose a version to set it beside the champion.",
+        ),
+        parts.live("models-table", _table(owner, ())),
+        parts.live("models-contests", heritage.contests(owner, _primary(owner))),
     )
 
 
@@ -86,49 +99,108 @@ def progress(said: dict[str, Any]) -> str:
     return f"{str(stage).replace('_', ' ').capitalize()}{f' “{candidate}”' if candidate else ''}{count}."
 
 
-def _reigns(owner: Monitor, view: scope.Window) -> tuple[Any, str]:
-    if not len(view):
-        return None, ""
-    spans = scope.reign_spans(view, history.versions(service().db, owner.id), owner.champion)
+def _reigns(owner: Monitor, view: scope.Window, on: str) -> tuple[Any, str, Any]:
+    """The strip of champions, the sentence it shows, and what was live on the day asked about."""
+    spans = scope.reign_spans(view, history.versions(service().db, owner.id), owner.champion) if len(view) else ()
     if not spans:
-        return None, ""
+        return None, "", None
     changes = len(spans) - 1
-    sentence = (
-        f"{say.count(changes, 'change')} of champion in {say.count(len(view), 'batch', 'batches')}"
-        if changes
-        else f"One champion for all {say.count(len(view), 'batch', 'batches')}"
-    )
-    return charts.reigns(spans, view.place, theme.palette(look().dark)), sentence
+    batches = say.count(len(view), "batch", "batches")
+    if len(view) < view.total:
+        batches = f"the newest {len(view):,} of {view.total:,} batches"
+    sentence = f"{say.count(changes, 'change')} of champion in {batches}" if changes else f"One champion for {batches}"
+    at, answer = None, None
+    if on:
+        start = heritage.day_of(on)
+        at, answer = (
+            heritage.live_on(owner, view, start)
+            if start is not None
+            else (None, parts.notice(f"“{on[:20]}” is no date; write it as 2026-11-25.", "warn"))
+        )
+    return charts.reigns(spans, view.place, theme.palette(look().dark), at), sentence, answer
 
 
-def _table(owner: Monitor) -> Any:
+def _asking(view: scope.Window, on: str) -> html.Div:
+    """The question what was live on a date."""
+    known = heritage.day_of(on) if on else None
+    return html.Div(
+        [
+            html.Label("What was live on", htmlFor="models-on", className="segments-label"),
+            dbc.Input(
+                id="models-on", type="date", value=on[:10] if known is not None else None, size="sm",
+                min=_iso(view.at[0]), max=_iso(view.at[-1]), style={"width": "160px"},
+            ),
+        ],
+        className="heading-tools",
+    )  # fmt: skip
+
+
+def _iso(moment: int) -> str:
+    return f"{say.when(int(moment)):%Y-%m-%d}"
+
+
+def _lineage(owner: Monitor) -> tuple[Any, str]:
+    """The tree of versions and the sentence it shows."""
+    every = history.versions(service().db, owner.id)
+    found, back = heritage.nodes(owner, 14 if look().narrow else charts.MOST_VERSIONS)
+    shown = sum(node.state != "contest" for node in found)
+    reigned = sum(node.trunk for node in found)
+    told = f"{reigned} of {say.count(shown, 'version')} became champion"
+    if shown < len(every):
+        told = f"Of the newest {shown} of {len(every)} versions {reigned} became champion"
+    if back:
+        told += f"; {say.count(len(back), 'time')} an earlier one came back"
+    return charts.lineage(found, back, theme.palette(look().dark)), told
+
+
+def _signs(owner: Monitor) -> html.Div:
+    """The signs of the states that occur, in words."""
+    db = service().db
+    states = dict.fromkeys(item.state for item in history.versions(db, owner.id))
+    states |= {"rejected": None} if history.rejections(db, owner.id) else {}
+    return html.Div([parts.badge(say.VERSIONS[state]) for state in states], className="legend-words")
+
+
+def _table(owner: Monitor, chosen: tuple[int, ...]) -> Any:
     db = service().db
     versions = history.versions(db, owner.id)
+    crowned = history.reigns(db, owner.id)
     numbers = {item.id: item.number for item in versions}
     primary = _primary(owner)
     columns = [
         parts.Column("Version"), parts.Column("State"), parts.Column("Why it came and went", wide=True),
         parts.Column("Trained on"), parts.Column(f"{say.metric_label(primary)} when judged", right=True),
-        parts.Column("From", hide=True), parts.Column(""),
+        parts.Column(""),
     ]  # fmt: skip
-    rows = [_row(owner, item, numbers, primary) for item in reversed(versions)]
+    gone = {
+        before.challenger_id: after.reason
+        for before, after in itertools.pairwise(crowned)
+        if before.challenger_id != owner.champion
+    }
+    rows = [
+        _row(owner, item, numbers, primary, gone.get(item.id, ""), heritage.lived(item, crowned), item.number in chosen)
+        for item in reversed(versions)
+    ]
     lines = ["chosen" if item.id == owner.champion else "" for item in reversed(versions)]
+    tools = html.Div(_choice(owner, chosen), id="models-choice") if len(versions) > 1 else None
     return parts.panel(
-        say.count(len(versions), "version"), parts.table(columns, rows, "Versions, newest first", lines), flush=True
+        say.count(len(versions), "version"),
+        parts.table(columns, rows, "Versions, newest first", lines, cards=True),
+        tools=tools,
+        flush=True,
     )
 
 
-def _row(owner: Monitor, item: Version, numbers: dict[int, int], primary: str) -> list[Any]:
-    base = scope.base(owner)
+def _row(
+    owner: Monitor, item: Version, numbers: dict[int, int], primary: str, gone: str, lived: str, chosen: bool
+) -> list[Any]:
     metric = item.metrics.get(primary)
     figure = [
         say.metric_value(primary, metric.value) if metric else "–",
         html.Div(say.metric_interval(primary, metric), className="muted small") if metric else None,
     ]
+    parent = f"from v{numbers[item.parent_id]}" if item.parent_id in numbers else "the first"
     buttons = [
-        parts.link("Compare", f"{base}/models/compare?b=v{item.number}", className="btn btn-quiet")
-        if len(numbers) > 1
-        else None,
         parts.action("Promote", "promote", owner.name, item.number, primary=item.state == "held")
         if item.id != owner.champion
         else None,
@@ -136,89 +208,40 @@ def _row(owner: Monitor, item: Version, numbers: dict[int, int], primary: str) -
         parts.action(
             "Unpin" if item.pinned else "Pin", "pin", owner.name, f"{item.number}:{'off' if item.pinned else 'on'}"
         ),
-        parts.download("File", f"/api{base}/versions/{item.number}/model"),
+        parts.download("File", f"/api{scope.base(owner)}/versions/{item.number}/model"),
     ]
+    box = dbc.Checkbox(
+        id={"type": "choose-version", "number": item.number}, label=f"v{item.number}", value=chosen,
+        label_class_name="version-name",
+    )  # fmt: skip
     return [
-        [html.Strong(f"v{item.number}"), html.Div("pinned", className="muted small") if item.pinned else None],
-        parts.badge(say.VERSIONS[item.state]),
-        item.reason,
+        [box if len(numbers) > 1 else html.Strong(f"v{item.number}"), html.Div(parent, className="muted small")],
+        [parts.badge(say.VERSIONS[item.state]), html.Div("pinned", className="muted small") if item.pinned else None],
+        [
+            item.reason,
+            html.Div(f"It went: {gone}", className="small") if gone else None,
+            html.Div(f"Champion {lived}.", className="muted small"),
+        ],
         [
             item.recipe,
             html.Div(f"{say.count(item.rows, 'row')}, {say.seconds(item.train_seconds)}", className="muted small"),
         ],
         figure,
-        [
-            f"v{numbers[item.parent_id]}" if item.parent_id in numbers else "–",
-            html.Div(say.clock(item.created_at), className="muted small"),
-        ],
         html.Div(buttons, className="cell-actions"),
     ]
 
 
-def _contests(owner: Monitor) -> Any:
-    """The last trainings and what their candidates reached."""
-    db = service().db
-    found = [
-        item
-        for item in history.decisions(db, owner.id, last=400)
-        if item.action in ("promote", "reject", "hold", "fail") and item.details.get("candidates")
-    ][:6]
-    if not found:
-        return parts.panel(
-            "No contest yet",
-            parts.quiet("When a training runs, its candidates and what they reached on the same rows are listed here."),
-        )
-    primary = _primary(owner)
-    blocks = []
-    for decision in found:
-        rows = [_candidate(item, primary) for item in decision.details["candidates"] if isinstance(item, dict)]
-        columns = [
-            parts.Column("Candidate"),
-            parts.Column("Rows", right=True),
-            parts.Column(say.metric_label(primary), right=True),
-            parts.Column("Gain over champion", right=True),
-            parts.Column("Fit", right=True, hide=True),
-            parts.Column("", hide=True),
-        ]
-        blocks.append(
-            html.Details(
-                [
-                    html.Summary(
-                        [
-                            parts.badge(say.ACTIONS[decision.action]),
-                            html.Span(f" {say.clock(decision.created_at)}: {decision.reason}"),
-                        ]
-                    ),
-                    parts.table(columns, rows, "Candidates of the contest"),
-                ],
-                open=decision is found[0],
-            )
-        )
-    return parts.panel(
-        "The last contests",
-        html.Div(blocks, className="stack-small"),
-        sub="Candidates learn different rows and are judged on the same newest labelled ones.",
+def _choice(owner: Monitor, chosen: tuple[int, ...]) -> Any:
+    """The way to the comparison of the versions that are ticked."""
+    if len(chosen) < 2:
+        return html.Span("Tick two or more to compare them", className="muted small")
+    if len(chosen) > MOST_COMPARED:
+        return html.Span(f"At most {MOST_COMPARED} are compared at once", className="muted small")
+    named = [f"v{number}" for number in sorted(chosen)]
+    query = urlencode(dict(zip("abcd", named, strict=False)))
+    return parts.link(
+        f"Compare {say.listing(named, 4)}", f"{scope.base(owner)}/models/compare?{query}", className="btn btn-main"
     )
-
-
-def _candidate(item: dict[str, Any], metric: str) -> list[Any]:
-    """One line of a contest: what it learned, what it reached on the same rows, its gain over the champion."""
-    value, low, high, gain, seconds = (item.get(key) for key in ("value", "low", "high", "gain", "seconds"))
-    reached: Any = "–"
-    if isinstance(value, (int, float)):
-        figure = Metric(value, *(float("nan") if one is None else float(one) for one in (low, high)), 0)
-        reached = [
-            say.metric_value(metric, value),
-            html.Div(say.metric_interval(metric, figure), className="muted small"),
-        ]
-    return [
-        str(item.get("recipe", "–")),
-        f"{item['rows']:,}" if isinstance(item.get("rows"), int) else "–",
-        reached,
-        say.metric_change(metric, gain) if isinstance(gain, (int, float)) else "–",
-        say.seconds(seconds) if isinstance(seconds, (int, float)) else "–",
-        str(item.get("note") or ""),
-    ]
 
 
 def _primary(owner: Monitor) -> str:
@@ -227,19 +250,67 @@ def _primary(owner: Monitor) -> str:
     return chosen if chosen != "auto" else "accuracy" if owner.schema.task == "classification" else "rmse"
 
 
+def _chosen(values: list[bool], idents: list[dict[str, Any]]) -> tuple[int, ...]:
+    return tuple(ident["number"] for value, ident in zip(values, idents, strict=True) if value)
+
+
+@callback(
+    Output("models-choice", "children"),
+    Input(CHOICE, "value"),
+    State(CHOICE, "id"),
+    State("models-asked", "data"),
+    prevent_initial_call=True,
+)
+def choose(values: list[bool], idents: list[dict[str, Any]], asked: dict[str, str]) -> Any:
+    """Other versions are ticked."""
+    return _choice(history.monitor(service().db, asked["monitor"]), _chosen(values, idents))
+
+
+@callback(
+    Output("go", "href", allow_duplicate=True),
+    Input("models-on", "value"),
+    State("models-asked", "data"),
+    prevent_initial_call=True,
+)
+def ask(on: str | None, asked: dict[str, str]) -> Any:
+    """What was live on another day: its own address."""
+    if (on or "") == asked["on"] or (on and heritage.day_of(on) is None):
+        return no_update
+    return f"{scope.base(asked['monitor'])}/models" + (f"?{urlencode({'on': on})}" if on else "")
+
+
+@callback(
+    Output("go", "href", allow_duplicate=True),
+    Input(parts.graph_id("lineage"), "clickData"),
+    State("models-asked", "data"),
+    prevent_initial_call=True,
+)
+def beside(click: dict[str, Any] | None, asked: dict[str, str]) -> Any:
+    """A version of the lineage, beside the champion or, the champion itself, beside its parent."""
+    label = next((p["customdata"][1] for p in (click or {}).get("points", ()) if p.get("customdata")), "")
+    if not label.startswith("v"):
+        return no_update
+    return f"{scope.base(asked['monitor'])}/models/compare?{urlencode({'b': label})}"
+
+
 @callback(
     Output("models-head", "children"),
     Output("models-training", "children"),
     Output("models-table", "children"),
     Output("models-contests", "children"),
+    Output(parts.graph_id("lineage"), "figure"),
     Input("change", "data"),
+    State(CHOICE, "value"),
+    State(CHOICE, "id"),
     State("models-asked", "data"),
     prevent_initial_call=True,
 )
-def refresh(_: int, asked: dict[str, str]) -> Any:
-    """Newer data on the page as it stands."""
+def refresh(_: int, values: list[bool], idents: list[dict[str, Any]], asked: dict[str, str]) -> Any:
+    """Newer data on the page as it stands; what is ticked stays ticked."""
     owner = history.monitor(service().db, asked["monitor"])
-    return _head(owner), _training(owner), _table(owner), _contests(owner)
+    table = _table(owner, _chosen(values, idents))
+    figure = charts.refreshed(_lineage(owner)[0])
+    return _head(owner), _training(owner), table, heritage.contests(owner, _primary(owner)), figure
 
 
 @callback(
@@ -249,7 +320,7 @@ def refresh(_: int, asked: dict[str, str]) -> Any:
     prevent_initial_call=True,
 )
 def refresh_reigns(_: int, asked: dict[str, str]) -> Any:
-    """The line of champions, apart because it is not there before the first batch."""
+    """The strip of champions, apart because it is not there before the first batch."""
     owner = history.monitor(service().db, asked["monitor"])
-    figure, _ = _reigns(owner, scope.window(service().db, owner, scope.MOST))
+    figure, _, _ = _reigns(owner, scope.window(service().db, owner, scope.MOST), asked["on"])
     return charts.refreshed(figure)

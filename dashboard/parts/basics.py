@@ -109,9 +109,16 @@ class Column:
 
 
 def table(
-    columns: Sequence[Column], rows: Sequence[Sequence[Content]], caption: str, lines: Sequence[str] = ()
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Content]],
+    caption: str,
+    lines: Sequence[str] = (),
+    cards: bool = False,
 ) -> html.Div:
-    """A plain table with a caption for readers; ``lines`` are class names of rows."""
+    """A plain table with a caption for readers; ``lines`` are class names of rows.
+
+    With ``cards`` each row becomes a card on a narrow screen, so that nothing hides behind a sideways scroll.
+    """
     kinds = [
         " ".join(word for word, on in (("num", c.right), ("wide", c.wide), ("hide-narrow", c.hide)) if on)
         for c in columns
@@ -129,7 +136,10 @@ def table(
         ]
     )
     return html.Div(
-        html.Table([html.Caption(caption, className="visually-hidden"), head, body], className="plain-table"),
+        html.Table(
+            [html.Caption(caption, className="visually-hidden"), head, body],
+            className="plain-table cards" if cards else "plain-table",
+        ),
         className="table-scroll",
         tabIndex="0",
         role="region",

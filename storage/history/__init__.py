@@ -20,7 +20,17 @@ from storage.history.deliveries import (
     unfinished,
 )
 from storage.history.ledger import backtest, backtests, event_kinds, events, jobs
-from storage.history.models import Reign, decisions, live, reigns, trainings, version, version_numbered, versions
+from storage.history.models import (
+    Reign,
+    decisions,
+    live,
+    reigns,
+    rejections,
+    trainings,
+    version,
+    version_numbered,
+    versions,
+)
 from storage.history.profiles import profile_parts, profile_parts_of, reference_parts
 from storage.history.quality import Standing, performance, performance_of, standings
 from storage.history.rows import Rows, row_texts, rows_of
@@ -91,6 +101,7 @@ __all__ = [
     "reference_parts",
     "references_used",
     "reigns",
+    "rejections",
     "report",
     "reports",
     "row_texts",

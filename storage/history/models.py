@@ -67,6 +67,15 @@ def live(db: Database, monitor_id: int, start: int, stop: int) -> list[Reign]:
     ]
 
 
+def rejections(db: Database, monitor_id: int) -> dict[int, tuple[int, str]]:
+    """For each champion that kept challengers out: how many contests it won, and the reason of the last."""
+    query = (
+        "SELECT version_id, count(*), max(id), reason FROM decisions WHERE monitor_id = ? AND action = 'reject' "
+        "AND challenger_id IS NULL AND version_id IS NOT NULL GROUP BY version_id"
+    )
+    return {row[0]: (row[1], row[3]) for row in db.conn.execute(query, [monitor_id])}
+
+
 def trainings(db: Database, monitor_id: int, open_only: bool = False, last: int | None = None) -> list[Training]:
     """Trainings, newest first."""
     query = (
