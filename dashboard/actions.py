@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash import ALL, Dash, Input, Output, State, ctx, html, no_update, set_props
 
-from dashboard import actor, parts, service
+from dashboard import actor, parts, replays, service
 from storage import history
 from storage.errors import ProductError
 
@@ -79,6 +79,24 @@ def _discard(serving: Service, monitor: str, batches: str, note: str) -> str:
     return f"{_named(batches)} stay{'' if ',' in batches else 's'} in quarantine for good."
 
 
+def _use_settings(serving: Service, monitor: str, argument: str, note: str) -> str:
+    chosen = _of_run(serving, argument)
+    text = f"From backtest #{argument.partition(':')[0]}. {note}".strip()
+    serving.change_settings(monitor, chosen, text, actor().name)
+    return f"Saved: {replays.words(chosen)}."
+
+
+def _of_run(serving: Service, argument: str) -> dict[str, Any]:
+    """The settings of one run of a backtest."""
+    run, number = argument.split(":")
+    return replays.assignments(history.backtest(serving.db, int(run)), int(number))
+
+
+def _remove_backtest(serving: Service, monitor: str, run: str, note: str) -> str:
+    serving.remove_backtest(int(run), actor().name)
+    return f"Backtest #{run} is removed."
+
+
 def _named(batches: str) -> str:
     return f"{batches.count(',') + 1} batches" if "," in batches else f"Batch #{batches}"
 
@@ -127,6 +145,21 @@ VERBS: dict[str, Verb] = {
             else "Retention may remove this version when it is old."
         ),
         _pin,
+    ),
+    "use_settings": Verb(
+        lambda argument: f"Use these settings of backtest #{argument.partition(':')[0]}?",
+        "Use them",
+        lambda serving, monitor, argument: (
+            f"{replays.words(_of_run(serving, argument))}: in force from the next batch on. "
+            "The change is a line of the settings' history and can be undone there."
+        ),
+        _use_settings,
+    ),
+    "remove_backtest": Verb(
+        lambda run: f"Remove backtest #{run}?",
+        "Remove",
+        lambda serving, monitor, run: "Its result is forgotten, and if it still runs, it ends unheard.",
+        _remove_backtest,
     ),
     "retry": Verb(
         lambda batch: f"Try batch #{batch} again?",

@@ -191,6 +191,11 @@ def _parts(table: pa.Table, name: str, kind: str) -> list[tuple[str, NDArray[np.
         return []
     edges = np.unique(np.quantile(known, np.linspace(0, 1, _PARTS + 1)))
     return [
-        (f"{name} {low:,.4g} to {high:,.4g}", (values >= low) & ((values < high) | (high == edges[-1])))
+        (f"{name} {_plain(low)} to {_plain(high)}", (values >= low) & ((values < high) | (high == edges[-1])))
         for low, high in itertools.pairwise(edges)
     ]
+
+
+def _plain(value: float) -> str:
+    """A number without an exponent: four digits that count, or the whole number where it is larger."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.4g}"

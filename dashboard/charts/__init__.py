@@ -17,6 +17,7 @@ from dashboard.charts.performance import (
     metric_line,
     scatter_actual,
 )
+from dashboard.charts.replays import SMOOTH, Run, frontier, replays
 from dashboard.charts.timeline import DriftView, drift_timeline, ordered
 from dashboard.charts.versions import MOST_VERSIONS, Node, Return, dumbbell, lineage, reigns
 
@@ -24,12 +25,14 @@ __all__ = [
     "DENSE",
     "MEAN_OF",
     "MOST_VERSIONS",
+    "SMOOTH",
     "Axis",
     "DriftView",
     "Mark",
     "MetricView",
     "Node",
     "Return",
+    "Run",
     "Series",
     "Span",
     "axis",
@@ -40,11 +43,13 @@ __all__ = [
     "drift_timeline",
     "dumbbell",
     "fan",
+    "frontier",
     "history",
     "lineage",
     "metric_line",
     "ordered",
     "refreshed",
     "reigns",
+    "replays",
     "scatter_actual",
 ]

@@ -166,14 +166,15 @@ def _dots(
 def _names(nodes: Sequence[Node], lane: Sequence[float], colours: Palette, arcs: bool) -> list[dict[str, Any]]:
     """The number beside each dot, away from its lines; every so many when they would touch."""
     step = max(1, len(nodes) // 36 + 1)
-    return [
-        {
-            "x": at, "y": lane[at], "text": plain(node.label), "showarrow": False,
-            "yshift": 20 if node.trunk and not arcs else -20, "font": {"size": 12 if node.trunk else 11, "color": colours.ink if node.trunk else colours.muted},
-        }
-        for at, node in enumerate(nodes)
-        if at % step == 0 or node.state == "champion"
-    ]  # fmt: skip
+    names = []
+    for at, node in enumerate(nodes):
+        if at % step == 0 or node.state == "champion":
+            font = {"size": 12, "color": colours.ink} if node.trunk else {"size": 11, "color": colours.muted}
+            shift = 20 if node.trunk and not arcs else -20
+            names.append(
+                {"x": at, "y": lane[at], "text": plain(node.label), "showarrow": False, "yshift": shift, "font": font}
+            )
+    return names
 
 
 def _heads(returns: Sequence[Return], colours: Palette) -> list[dict[str, Any]]:

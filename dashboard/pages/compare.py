@@ -92,7 +92,9 @@ def _chosen(owner: Monitor, versions: list[Version], asked: tuple[str, ...]) -> 
         return sorted((champion, others[-1]), key=lambda item: item.number), complaint
     if len(found) == 1:
         parent = next((item for item in others if item.id == champion.parent_id), others[-1])
-        found.insert(0 if not asked[0] or asked[0] in unknown else 1, parent if found[0].id == champion.id else champion)
+        found.insert(
+            0 if not asked[0] or asked[0] in unknown else 1, parent if found[0].id == champion.id else champion
+        )
     return found, complaint
 
 

@@ -21,6 +21,7 @@ SECTIONS: tuple[tuple[str, str, str, str], ...] = (
     ("performance", "Performance", "performance", "/performance"),
     ("models", "Models", "models", "/models"),
     ("upload", "Upload", "upload", "/upload"),
+    ("backtest", "Backtest", "backtest", "/backtest"),
     ("events", "Events", "events", "/events"),
     ("settings", "Settings", "settings", "/settings"),
 )
