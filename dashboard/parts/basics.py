@@ -124,7 +124,12 @@ def table(
         for c in columns
     ]
     head = html.Thead(
-        html.Tr([html.Th(c.title, scope="col", className=kind) for c, kind in zip(columns, kinds, strict=True)])
+        html.Tr(
+            [
+                html.Th(c.title or _unseen("More"), scope="col", className=kind)
+                for c, kind in zip(columns, kinds, strict=True)
+            ]
+        )
     )
     body = html.Tbody(
         [
@@ -145,6 +150,11 @@ def table(
         role="region",
         **{"aria-label": caption},
     )
+
+
+def _unseen(text: str) -> html.Span:
+    """Words for those who listen to the page."""
+    return html.Span(text, className="visually-hidden")
 
 
 def facts(*pairs: tuple[str, Content]) -> html.Dl:
