@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from dash import ALL, Dash, Input, Output, State, ctx, html, no_update, set_props
 
-from dashboard import actor, parts, replays, service
+from dashboard import actor, forms, parts, replays, say, service
 from storage import history
-from storage.errors import ProductError
+from storage.errors import Missing, ProductError
 
 if TYPE_CHECKING:
     from pipeline.service import Service
+    from storage.settings import AlertSettings
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,17 @@ def _retrain(serving: Service, monitor: str, _: str, note: str) -> str:
 
 def _pin(serving: Service, monitor: str, argument: str, note: str) -> str:
     number, wanted = argument.split(":")
-    serving.pin(monitor, int(number), wanted == "on", actor().name)
+    serving.pin(monitor, int(number), wanted == "on", note, actor().name)
     return f"v{number} is {'kept for good' if wanted == 'on' else 'no longer pinned'}."
 
 
 def _retry(serving: Service, monitor: str, batch: str, note: str) -> str:
-    serving.retry(int(batch), actor().name)
+    serving.retry(int(batch), note, actor().name)
     return f"Batch #{batch} is on its way again."
 
 
 def _accept(serving: Service, monitor: str, batch: str, note: str) -> str:
-    serving.accept(int(batch), actor().name)
+    serving.accept(int(batch), note, actor().name)
     return f"Batch #{batch} was accepted as it is."
 
 
@@ -90,6 +91,39 @@ def _of_run(serving: Service, argument: str) -> dict[str, Any]:
     """The settings of one run of a backtest."""
     run, number = argument.split(":")
     return replays.assignments(history.backtest(serving.db, int(run)), int(number))
+
+
+def _restore_settings(serving: Service, monitor: str, row: str, note: str) -> str:
+    owner = history.monitor(serving.db, monitor)
+    held = next((item for item in history.settings_history(serving.db, owner.id) if item.id == int(row)), None)
+    if held is None:
+        raise Missing(f"There are no settings #{row} of {monitor}.")
+    text = f"Back to the settings of {say.clock(held.created_at)}. {note}".strip()
+    serving.change_settings(monitor, forms.back_to(held.data), text, actor().name)
+    return f"The settings of {say.clock(held.created_at)} are in force again."
+
+
+def _alert_of(serving: Service, monitor: str, at: str) -> AlertSettings:
+    held = history.settings_in_force(serving.db, history.monitor(serving.db, monitor).id).alerts
+    if int(at) >= len(held):
+        raise Missing("This alert channel is not there any more.")
+    return held[int(at)]
+
+
+def _test_alert(serving: Service, monitor: str, at: str, note: str) -> str:
+    item = _alert_of(serving, monitor, at)
+    serving.test_alert(monitor, item.channel, item.options, actor().name)
+    return f"A test was sent by {item.channel}."
+
+
+def _remove_alert(serving: Service, monitor: str, at: str, note: str) -> str:
+    item = _alert_of(serving, monitor, at)
+    held = history.settings_in_force(serving.db, history.monitor(serving.db, monitor).id).alerts
+    rest = [other.model_dump(mode="json") for number, other in enumerate(held) if number != int(at)]
+    serving.change_settings(
+        monitor, {"alerts": rest}, f"Alerts by {item.channel} removed. {note}".strip(), actor().name
+    )
+    return f"No more alerts by {item.channel}."
 
 
 def _remove_backtest(serving: Service, monitor: str, run: str, note: str) -> str:
@@ -154,6 +188,29 @@ VERBS: dict[str, Verb] = {
             "The change is a line of the settings' history and can be undone there."
         ),
         _use_settings,
+    ),
+    "restore_settings": Verb(
+        lambda _: "Go back to these settings?",
+        "Go back",
+        lambda serving, monitor, row: (
+            "They come into force as a new change; nothing of the history of settings is lost. If a threshold differs, "
+            "the stored batches are scored again."
+        ),
+        _restore_settings,
+    ),
+    "test_alert": Verb(
+        lambda _: "Send a test?",
+        "Send",
+        lambda serving, monitor, at: (
+            f"A message marked as a test goes out by {_alert_of(serving, monitor, at).channel} now."
+        ),
+        _test_alert,
+    ),
+    "remove_alert": Verb(
+        lambda _: "Remove this alert channel?",
+        "Remove",
+        lambda serving, monitor, at: f"Nothing is sent by {_alert_of(serving, monitor, at).channel} from here on.",
+        _remove_alert,
     ),
     "remove_backtest": Verb(
         lambda run: f"Remove backtest #{run}?",

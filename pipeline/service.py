@@ -174,22 +174,23 @@ class Service(Views):
         self.work(monitor)
         return Receipt(history.batch(self.db, receipt.batch.id), receipt.duplicate)
 
-    def retry(self, batch_id: int, author: str = "page") -> Batch:
+    def retry(self, batch_id: int, note: str = "", author: str = "page") -> Batch:
         """Send a quarantined delivery on its way again, from the beginning."""
         batch = self._quarantined(batch_id)
         owner = history.monitor_by_id(self.db, batch.monitor_id)
-        event = self.desk.event(owner, "retry", f"{batch.name} is tried again.", batch_id=batch_id, author=author)
+        text = f"{batch.name} is tried again. {note}".strip()
+        event = self.desk.event(owner, "retry", text, batch_id=batch_id, author=author)
         again = replace(batch, state="received", reason="", warnings=(), learnable=True)
         self.store.reopened(again, event)
         self.wake(owner.name)
         return history.batch(self.db, batch_id)
 
-    def accept(self, batch_id: int, author: str = "page") -> Batch:
+    def accept(self, batch_id: int, note: str = "", author: str = "page") -> Batch:
         """Say that a batch quarantined for a fault is right: it counts and may be learned from."""
         batch = history.batch(self.db, batch_id)
         owner = history.monitor_by_id(self.db, batch.monitor_id)
         if batch.state != "quarantined" and not batch.learnable:
-            text = f"{batch.name}: a person says the labels are right."
+            text = f"{batch.name}: a person says the labels are right. {note}".strip()
             event = self.desk.event(owner, "accept", text, batch_id=batch_id, author=author)
             self.store.trusted(batch_id, True, dossier.ACCEPTED, event)
             return history.batch(self.db, batch_id)
@@ -198,7 +199,7 @@ class Service(Views):
             raise Conflict(
                 f"Batch #{batch_id} could not be read, so there is nothing to accept. Mend the file and retry."
             )
-        message = f"{batch.name}: a person says the data are right."
+        message = f"{batch.name}: a person says the data are right. {note}".strip()
         event = self.desk.event(owner, "accept", message, batch_id=batch_id, author=author)
         self.store.reopened(replace(batch, state="decided", reason=dossier.ACCEPTED, learnable=True), event)
         self.wake(owner.name)
@@ -264,11 +265,11 @@ class Service(Views):
         health = dossier.state_of(self.desk, owner, without_held=version.id)
         self.store.refused(version.id, decision, health, self.desk.event(owner, "reject", text, author=author))
 
-    def pin(self, monitor: str, number: int, pinned: bool, author: str = "page") -> None:
+    def pin(self, monitor: str, number: int, pinned: bool, note: str = "", author: str = "page") -> None:
         """Keep a version for good, or no longer."""
         owner = self.the_monitor(monitor)
         version = history.version_numbered(self.db, owner.id, number)
-        text = f"v{number} is {'pinned' if pinned else 'no longer pinned'}."
+        text = f"v{number} is {'pinned' if pinned else 'no longer pinned'}. {note}".strip()
         self.store.pinned(version.id, pinned, self.desk.event(owner, "pin", text, author=author))
 
     def retrain(self, monitor: str, note: str = "", author: str = "page") -> None:
@@ -438,6 +439,21 @@ class Service(Views):
         return {"last_tick": self._pulse["last"], "running": dict(self._pulse["running"])}
 
     # --- alerts ----------------------------------------------------------------------------------------------------
+
+    def test_alert(self, monitor: str, channel: str, options: Mapping[str, Any], author: str = "page") -> None:
+        """Send a test by a channel, so that a person sees it arrive before it is needed.
+
+        Raises
+        ------
+        Refused
+            If there is no such channel, or its options cannot work.
+        Unhealthy
+            If the other side does not take it.
+        """
+        owner = self.the_monitor(monitor)
+        text = f"A test of the alerts of {owner.name}: nothing has happened."
+        alerts.send(alerts.Message(owner.name, "test", text), channel, options)
+        self.store.add_event(self.desk.event(owner, "alert_test", f"A test was sent by {channel}.", author=author))
 
     def _alert(self, owner: Monitor, outcome: route.Outcome) -> None:
         for kind, text in outcome.alerts:

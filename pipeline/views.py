@@ -234,14 +234,27 @@ class Views:
         owner = self.the_monitor(monitor)
         return drift.healthy_band(self.desk.reference(owner.champion), rows, self.settings(owner.id))
 
-    def settings_effect(self, monitor: str, assignments: dict[str, Any], last: int = 1000) -> dict[str, int]:
-        """How many of the newest batches would have alarmed under other settings, from their stored profiles."""
+    def settings_effect(self, monitor: str, assignments: dict[str, Any], last: int = 1000) -> dict[str, Any]:
+        """How many of the newest batches would have alarmed under other settings, from their stored profiles.
+
+        Returns
+        -------
+        dict
+            ``alarms_before``, ``alarms_after``, ``batches`` (how many were scored again), and ``line``: in order, for
+            each batch (id, alarmed, would have alarmed).
+        """
         owner = self.the_monitor(monitor)
         after = changed(self.settings(owner.id), assignments)
         batches = [batch.id for batch in history.batches(self.db, owner.id, last=last)]
-        before = sum(report.drift for _, report in history.reports(self.db, batches))
+        before = {batch_id: report.drift for batch_id, report in history.reports(self.db, batches)}
         again = route.rescored(self.desk, owner, after, batches)
-        return {"alarms_before": before, "alarms_after": sum(r.drift for *_, r in again), "batches": len(again)}
+        line = [(batch_id, before.get(batch_id, False), report.drift) for batch_id, _, report in again]
+        return {
+            "alarms_before": sum(was for _, was, _ in line),
+            "alarms_after": sum(would for _, _, would in line),
+            "batches": len(line),
+            "line": line,
+        }
 
     # --- predictions -----------------------------------------------------------------------------------------------
 

@@ -274,7 +274,8 @@ def choose(values: list[bool], idents: list[dict[str, Any]], asked: dict[str, st
 )
 def ask(on: str | None, asked: dict[str, str]) -> Any:
     """What was live on another day: its own address."""
-    if (on or "") == asked["on"] or (on and heritage.day_of(on) is None):
+    shown = asked["on"][:10] if heritage.day_of(asked["on"]) is not None else ""
+    if (on or "") == shown or (on and heritage.day_of(on) is None):
         return no_update
     return f"{scope.base(asked['monitor'])}/models" + (f"?{urlencode({'on': on})}" if on else "")
 

@@ -46,16 +46,71 @@ def test_a_setting_shows_its_effect_before_it_is_saved(site, visit):
     before = history.settings_row(site.service.db, 1).id
     box = page.locator("input[id*='drift.min_effect']")
     box.fill("5")
-    page.locator("#settings-preview").click()
-    page.locator("#settings-effect").get_by_text("alarms instead of").wait_for()
+    effect = site.service.settings_effect("shop", {"drift.min_effect": "5"}, last=90)
+    assert effect["alarms_after"] < effect["alarms_before"]
+    words = (
+        f"{effect['alarms_after']} alarms instead of {effect['alarms_before']} in the last {effect['batches']} batches"
+    )
+    page.locator("#settings-effect").get_by_text(words).wait_for()
+    assert page.locator("#settings-effect .strip-cell").count() == 2 * effect["batches"]
     assert history.settings_row(site.service.db, 1).id == before
+    page.locator("#settings-note").fill("too nervous")
     page.locator("#settings-save").click()
     page.locator(".toast-note", has_text="Saved").wait_for()
     assert history.settings_in_force(site.service.db, 1).drift.min_effect == 5
-    page.locator("#settings-history").get_by_text("drift.min_effect").wait_for()
-    box.fill("many")
+    reports = history.reports(site.service.db, [batch.id for batch in history.batches(site.service.db, 1)])
+    assert sum(report.drift for _, report in reports) == effect["alarms_after"]
+    page.locator("#settings-history").get_by_text("drift.min_effect: 0.1 → 5").wait_for()
+    page.locator("#settings-history").get_by_text("too nervous").wait_for()
+    page.get_by_role("button", name="Go back to these").click()
+    page.locator("#verb-confirm").click()
+    page.locator("#settings-history").get_by_text("drift.min_effect: 5.0 → 0.1").wait_for()
+    assert history.settings_in_force(site.service.db, 1).drift.min_effect == 0.1
+
+
+def test_a_value_that_cannot_be_is_marked_at_its_field(shared, visit):
+    page = visit()
+    open_page(page, f"{shared.url}{SHOP}/settings")
+    box = page.locator("input[id*='drift.budget']")
+    box.fill("7")
+    page.locator("[id*='setting-says'][id*='drift.budget']").get_by_text("less than 1").wait_for()
+    assert "is-invalid" in box.get_attribute("class")
     page.locator("#settings-save").click()
-    page.locator("#settings-error").get_by_text("min_effect").wait_for()
+    page.locator("#settings-error").get_by_text("drift.budget").wait_for()
+    box.fill("0.01")
+    page.wait_for_function("() => !document.querySelector('.is-invalid')")
+
+
+def test_one_feature_is_treated_apart(site, visit):
+    page = visit()
+    open_page(page, f"{site.url}{SHOP}/settings")
+    page.locator("#settings-feature").select_option("100%")
+    page.locator("select[id*='feature:watch']").select_option("false")
+    page.locator("#settings-effect").get_by_text("features.100%.watch = false").wait_for()
+    page.locator("#settings-save").click()
+    page.locator("#settings-overrides").get_by_text("watch false").wait_for()
+    assert history.settings_in_force(site.service.db, 1).of("100%").watch is False
+    open_page(page, f"{site.url}{SHOP}/settings?feature=100%25")
+    assert page.locator("select[id*='feature:watch']").input_value() == "false"
+
+
+def test_an_alert_is_tried_before_it_is_needed(site, visit):
+    page = visit()
+    open_page(page, f"{site.url}{SHOP}/settings")
+    page.locator("#alert-channel").select_option("webhook")
+    page.locator("input[id*='alert-option'][id*='url']").fill("http://127.0.0.1:9/hook")
+    page.locator("#alert-test").click()
+    page.locator("#alert-says").get_by_text("private address").wait_for()
+    page.locator("#alert-channel").select_option("log")
+    page.locator("#alert-test").click()
+    page.locator(".toast-note", has_text="test was sent").wait_for()
+    page.locator("#alert-add").click()
+    page.locator("#settings-alerts").get_by_role("button", name="Remove").wait_for()
+    assert [item.channel for item in history.settings_in_force(site.service.db, 1).alerts] == ["log"]
+    assert history.events(site.service.db, 1, kinds=("alert_test",), last=1)
+    page.locator("#settings-alerts").get_by_role("button", name="Remove").click()
+    page.locator("#verb-confirm").click()
+    page.get_by_text("Nobody is told yet").wait_for()
 
 
 def test_two_versions_are_compared_by_what_is_stored(shared, visit):

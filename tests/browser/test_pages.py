@@ -25,6 +25,7 @@ PAGES = {
     "batch": f"{SHOP}/batches/10",
     "events": f"{SHOP}/events",
     "settings": f"{SHOP}/settings",
+    "backtest": f"{SHOP}/backtest",
     "regression": "/m/prices",
     "regression performance": "/m/prices/performance",
     "health": "/health",
@@ -117,7 +118,8 @@ def test_a_query_that_is_not_understood_is_named_and_the_page_goes_on(shared, vi
 
 
 @pytest.mark.parametrize(
-    "section", ["", "/drift", "/performance", "/models", "/models/compare", "/upload", "/events", "/settings"]
+    "section",
+    ["", "/drift", "/performance", "/models", "/models/compare", "/upload", "/backtest", "/events", "/settings"],
 )
 def test_a_monitor_without_a_batch_says_what_to_do(bare, visit, section):
     page = visit()
