@@ -295,6 +295,19 @@ def export(options: argparse.Namespace) -> None:
             _print(line)
 
 
+def report(options: argparse.Namespace) -> None:
+    """A report of a monitor for a range, as one HTML file."""
+    from dashboard import report as made
+    from pipeline.views import reading
+
+    with reading(options.data_dir) as service:
+        name = service.the_monitor(options.monitor).name
+        page = made.html(service, name, last=options.last, start=options.start, stop=options.stop)
+    out = options.out or Path(f"{name}-report.html")
+    out.write_text(page, encoding="utf-8")
+    _print({"report": str(out)}) if options.json else print(f"Report: {out}")
+
+
 def doctor(options: argparse.Namespace) -> int:
     """Check every promise; status 1 if one is broken."""
     from storage.upkeep import doctor as examine
@@ -457,7 +470,7 @@ COMMANDS: dict[str, Any] = {
     function.__name__: function
     for function in (
         serve, init, ingest, labels, predict, check, backtest, status, versions, promote, rollback, retrain, retry,
-        accept, settings, export, doctor, backup, restore, forget, users, tokens,
+        accept, settings, export, report, doctor, backup, restore, forget, users, tokens,
     )
 }  # fmt: skip
 
@@ -534,6 +547,11 @@ def _own_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["retry"].add_argument("batch", type=int, metavar="BATCH")
     made["accept"].add_argument("batch", type=int, metavar="BATCH")
     made["settings"].add_argument("--set", action="append", default=[], metavar="key=value")
+    add = made["report"].add_argument
+    add("--last", type=int, metavar="N", help="newest scored batches; default: 120")
+    add("--from", dest="start", default="", metavar="DATE", help="first day, of the data's own time")
+    add("--to", dest="stop", default="", metavar="DATE", help="last day")
+    add("--out", type=Path, metavar="FILE", help="default: NAME-report.html here")
     made["backup"].add_argument("--out", type=Path, metavar="FILE", help="default: backups/ in the data folder")
     made["restore"].add_argument("backup", type=Path, metavar="BACKUP")
     made["forget"].add_argument("--batch", type=int, metavar="BATCH")

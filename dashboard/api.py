@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 
-from dashboard import actor, service
+from dashboard import actor, report, service
 from storage import history
 from storage.codec import to_json
 from storage.errors import Missing, Refused
@@ -126,6 +126,14 @@ def model(monitor: str, number: int) -> Response:
     owner = history.monitor(service().db, monitor)
     version = history.version_numbered(service().db, owner.id, number)
     return _file(service().model_bytes(version.id), f"{monitor}-v{number}.skops", "application/octet-stream")
+
+
+@api.get("/api/m/<monitor>/report.html")
+def report_file(monitor: str) -> Response:
+    """A report as one HTML file; ``?last=120`` batches, or ``?from=2026-11-01&to=2026-11-25``."""
+    start, stop = request.args.get("from", ""), request.args.get("to", "")
+    page = report.html(service(), monitor, last=_last(), start=start, stop=stop)
+    return _file(page.encode(), f"{monitor}-report.html", "text/html")
 
 
 @api.get("/api/m/<monitor>/events")

@@ -80,17 +80,17 @@ def result(owner: Monitor, found: Backtest) -> list[Any]:
         html.Div(
             [
                 parts.panel(
+                    "What each would have brought", _table(owner, found, runs), flush=True,
+                    sub="Every batch is predicted before anything is learned from it.",
+                ),
+                parts.panel(
                     told,
                     parts.chart("frontier", figure, told),
                     sub=f"{label} over {over} after a first training on {first}. Filled: no other reaches as much with "
                     "as few trainings. Round: the program's own decisions; square: fixed rules.",
                 ),
-                parts.panel(
-                    "What each would have brought", _table(owner, found, runs), flush=True,
-                    sub="Every batch is predicted before anything is learned from it.",
-                ),
             ],
-            className="grid-2",
+            className="grid-wide",
         ),
         parts.panel(
             f"{say.count(trained, 'training')} in {say.count(len(runs), 'replay')}",
@@ -139,33 +139,34 @@ def _frontier_words(runs: list[charts.Run], best: list[int], metric: str) -> str
 
 def headline(found: Backtest) -> tuple[str, str]:
     """The finding as a title and a sentence."""
-    runs, at = [_run(item) for item in found.result["runs"]], found.result["best"]
-    metric = found.result["metric"]
-    current = next((k for k, item in enumerate(found.result["runs"]) if _as_it_is(item)), None)
-    known = [k for k, run in enumerate(runs) if np.isfinite(run.mean)]
-    if not known:
+    runs, metric = [_run(item) for item in found.result["runs"]], found.result["metric"]
+    top, own = _first(found, runs), _first(found, runs, own=True)
+    if top is None:
         return "Nothing could be measured", "No batch of this history has labels."
-    sign = 1 if found.result["higher"] else -1
-    top = max(known, key=lambda k: sign * runs[k].mean)
-    reached = f"{say.metric_value(metric, runs[top].mean)} with {say.count(runs[top].trainings, 'training')}"
-    title = f"Best of {len(runs)}: “{say.cut(runs[top].name, 50)}” reaches {reached}"
+    title = f"Best of {len(runs)}: “{say.cut(runs[top].name, 50)}” reaches {_reached(runs[top], metric)}"
+    current = next((k for k, item in enumerate(found.result["runs"]) if _as_it_is(item)), None)
     if current is None:
-        return title, f"The settings in force were not among them. {_best_own(runs, at, metric)}".strip()
-    now = f"{say.metric_value(metric, runs[current].mean)} with {say.count(runs[current].trainings, 'training')}"
-    if at is None or at == current or sign * (runs[at].mean - runs[current].mean) <= 0:
-        return title, f"Of the settings tried none is better than those in force, which reach {now}."
-    return title, f"The settings in force reach {now}. {_best_own(runs, at, metric)}"
+        best = f"The best settings are “{runs[own].name}”: {_reached(runs[own], metric)}." if own is not None else ""
+        return title, f"The settings in force were not among them. {best}".strip()
+    now = f"The settings in force reach {_reached(runs[current], metric)}"
+    if own in (None, current):
+        return title, f"{now}; of the settings tried none is better."
+    return title, f"{now}. The best settings are “{runs[own].name}”: {_reached(runs[own], metric)}."
+
+
+def _reached(run: charts.Run, metric: str) -> str:
+    return f"{say.metric_value(metric, run.mean)} with {say.count(run.trainings, 'training')}"
+
+
+def _first(found: Backtest, runs: list[charts.Run], own: bool = False) -> int | None:
+    """The run with the best metric; of those that reach the same, the one with the fewest trainings."""
+    sign = 1 if found.result["higher"] else -1
+    known = [at for at, run in enumerate(runs) if np.isfinite(run.mean) and (run.own or not own)]
+    return max(known, key=lambda at: (round(sign * runs[at].mean, 4), -runs[at].trainings, -at), default=None)
 
 
 def _as_it_is(item: dict[str, Any]) -> bool:
     return item["policy"] == "auto" and not item["settings"]
-
-
-def _best_own(runs: list[charts.Run], at: int | None, metric: str) -> str:
-    if at is None:
-        return ""
-    reached = f"{say.metric_value(metric, runs[at].mean)} with {say.count(runs[at].trainings, 'training')}"
-    return f"The best settings are “{runs[at].name}”: {reached}."
 
 
 def _table(owner: Monitor, found: Backtest, runs: list[charts.Run]) -> Any:
@@ -173,11 +174,14 @@ def _table(owner: Monitor, found: Backtest, runs: list[charts.Run]) -> Any:
     columns = [
         parts.Column("Policy", wide=True), parts.Column(say.metric_label(metric), right=True),
         parts.Column("Last quarter", right=True, hide=True), parts.Column("Trainings", right=True),
-        parts.Column("Promoted", right=True, hide=True), parts.Column("Time", right=True, hide=True),
-        parts.Column(""),
+        parts.Column("Promoted", right=True, hide=True), parts.Column(""),
     ]  # fmt: skip
     sign = 1 if found.result["higher"] else -1
-    order = sorted(range(len(runs)), key=lambda k: -sign * runs[k].mean if np.isfinite(runs[k].mean) else np.inf)
+    best = _first(found, runs, own=True)
+    order = sorted(
+        range(len(runs)),
+        key=lambda k: (-round(sign * runs[k].mean, 4) if np.isfinite(runs[k].mean) else np.inf, runs[k].trainings),
+    )
     rows, lines = [], []
     for at in order:
         item, chosen = found.result["runs"][at], assignments(found, at)
@@ -187,11 +191,12 @@ def _table(owner: Monitor, found: Backtest, runs: list[charts.Run]) -> Any:
                 [html.Span(str(at + 1), className="run-number"), " ", item["label"],
                  html.Div(words(chosen), className="muted small") if chosen else None],
                 _value(metric, summary["mean"]), _value(metric, summary["last_quarter"]),
-                f"{summary['retrains']:,}", f"{summary['promotions']:,}", say.seconds(summary["train_seconds"]),
+                [f"{summary['retrains']:,}", html.Div(say.seconds(summary["train_seconds"]), className="muted small")],
+                f"{summary['promotions']:,}",
                 parts.action("Use", "use_settings", owner.name, f"{found.id}:{at}") if chosen else None,
             ]
         )  # fmt: skip
-        lines.append("strong" if at == found.result["best"] else "")
+        lines.append("strong" if at == best else "")
     return parts.table(columns, rows, "Policies, best first", lines)
 
 

@@ -250,7 +250,7 @@ def test_thresholds_changed_afterwards_rescore_the_history(service):
     batch = service.ingest("shop", "moved.csv", rows_csv(2, 200, shift=1.5)).batch
     assert history.report(service.db, batch.id).drift
     effect = service.settings_effect("shop", {"features.income.watch": False})
-    assert effect == {"alarms_before": 1, "alarms_after": 0, "batches": 1}
+    assert effect == {"alarms_before": 1, "alarms_after": 0, "batches": 1, "line": [(batch.id, True, False)]}
     service.change_settings("shop", {"features.income.watch": False}, note="known and harmless")
     assert not history.report(service.db, batch.id).drift
     assert history.settings_history(service.db, 1)[0].note == "known and harmless"

@@ -54,7 +54,7 @@ def frontier(runs: Sequence[Run], best: Sequence[int], label: str, percent: bool
         if spots:
             figure.add_trace(_spots(runs, spots, name, symbol, percent, best, colours))
     figure.update_xaxes(title_text="trainings", rangemode="tozero", showgrid=True)
-    figure.update_yaxes(title_text=f"{label}, mean over the batches", tickformat=".0%" if percent else "")
+    figure.update_yaxes(title_text=f"{label}, mean over the batches", tickformat=".1%" if percent else "")
     return figure
 
 

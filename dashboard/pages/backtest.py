@@ -307,7 +307,7 @@ def _runs(owner: Monitor, policies: list[str], every: str) -> list[dict[str, Any
 def follow(_: int, __: int, before: str, asked: dict[str, str]) -> Any:
     """How far it has come. A result that stands is not drawn again."""
     db = service().db
-    if before in ("done", "failed") and dash.ctx.triggered_id == "pulse":
+    if before in ("done", "failed") and "change.data" not in dash.ctx.triggered_prop_ids:
         return (no_update,) * 4
     owner = history.monitor(db, asked["monitor"])
     known = history.backtests(db, owner.id)
