@@ -242,6 +242,16 @@ def _live(lines: list[dict[str, Any]], options: argparse.Namespace) -> None:
         print(f"Nothing was live on {options.at}.", file=sys.stderr)
 
 
+def reproduce(options: argparse.Namespace) -> int:
+    """Train a version again from its lineage; status 1 if it answers otherwise."""
+    from pipeline.views import reading
+
+    with reading(options.data_dir) as service:
+        found = service.reproduce(service.the_monitor(options.monitor).name, options.number)
+    _print(found) if options.json else print(found["text"])
+    return 0 if found["same"] else 1
+
+
 def promote(options: argparse.Namespace) -> None:
     """Make a version the champion."""
     _order(options, "promote", number=options.number, note=options.note)
@@ -469,8 +479,8 @@ def _progress(items: list[str], what: str, quiet: bool) -> Iterable[str]:
 COMMANDS: dict[str, Any] = {
     function.__name__: function
     for function in (
-        serve, init, ingest, labels, predict, check, backtest, status, versions, promote, rollback, retrain, retry,
-        accept, settings, export, report, doctor, backup, restore, forget, users, tokens,
+        serve, init, ingest, labels, predict, check, backtest, status, versions, reproduce, promote, rollback, retrain,
+        retry, accept, settings, export, report, doctor, backup, restore, forget, users, tokens,
     )
 }  # fmt: skip
 
@@ -544,6 +554,7 @@ def _own_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["versions"].add_argument(
         "--at", metavar="DATE", help="what was live on this date (or at this moment), and why"
     )
+    made["reproduce"].add_argument("number", type=_number, metavar="N", help="version number")
     made["retry"].add_argument("batch", type=int, metavar="BATCH")
     made["accept"].add_argument("batch", type=int, metavar="BATCH")
     made["settings"].add_argument("--set", action="append", default=[], metavar="key=value")

@@ -82,6 +82,7 @@ TRIGGERS: dict[str, str] = {
     "fault": "broken data",
     "person": "a person",
     "watch": "watch over a new champion",
+    "labels": "labels that seem strange",
 }
 # label, written as a percentage, more is better
 METRICS: dict[str, tuple[str, bool, bool]] = {

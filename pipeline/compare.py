@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import dossier, models, performance
+from pipeline import models, performance, quality
 from pipeline.desk import Shelf
 from storage import history
 from storage.errors import Conflict
@@ -68,7 +68,7 @@ def _pair(
         paired = performance.compare(labels, *answers, schema, name, settings.retrain.confidence)
         differences[name] = _signed(paired.gain, performance.primary(schema, name).higher)
     batches = tuple(part.batch_id for part in parts)
-    primary = dossier.metric_of(monitor, settings)
+    primary = quality.metric_of(monitor, settings)
     flipped = _flipped(said[0].values, said[1].values, labels, schema)
     return Comparison(
         a=a.id,
@@ -105,7 +105,7 @@ def _newest(shelf: Shelf, monitor: Monitor, seen: set[int]) -> list[LabelledRows
     unseen = [batch for batch in labelled if batch.id not in seen]
     parts: list[LabelledRows] = []
     for batch in reversed(unseen or labelled):
-        part = dossier.labelled_rows(shelf, monitor, batch.id)
+        part = quality.labelled_rows(shelf, monitor, batch.id)
         if part is not None:
             parts.append(part)
         if sum(part.table.num_rows for part in parts) >= _ROWS:

@@ -58,6 +58,7 @@ class Situation:
     retired: bool = False  # there are earlier champions that could be recalled
     person: str = ""  # a person asks for a training, and why
     held: bool = False  # a challenger or doubtful labels wait for a person
+    strange: str = ""  # why labels that have just come should be looked at closely
     rival: Paired | None = None  # predecessor (first), champion (second) on labelled rows since the promotion
 
 
@@ -106,6 +107,8 @@ def decide(situation: Situation, settings: Settings) -> Choice:
     fired = {name: signal for name, check in TRIGGERS.items() if (signal := check(situation, settings, shift))}
     signals = list(fired.values())
     details["fired"] = list(fired)
+    if not signals and situation.strange:
+        return _look(situation, details)
     if not signals:
         return Choice("keep", "none", _calm(situation, settings, shift), details)
     first = signals[0]
@@ -118,6 +121,8 @@ def decide(situation: Situation, settings: Settings) -> Choice:
     barred = _barred(situation, settings, first)
     if not barred:
         return Choice("train", first.trigger, first.reason, details, change_at=at)
+    if situation.strange:
+        return _look(situation, details)
     if situation.retired and first.urgent and not situation.held and settings.retrain.auto:
         told = f"{first.reason} No training now ({barred}), but earlier champions are judged again."
         return Choice("train", first.trigger, told, details, fit=False, change_at=at)
@@ -129,6 +134,11 @@ def _quarantine(point: Point) -> Choice:
     told = " ".join(fault.explanation for fault in point.faults[:3])
     named = [{"feature": f.feature, "kind": f.kind, "share": f.share} for f in point.faults]
     return Choice("quarantine", "fault", f"Broken data is not learned from. {told}".strip(), {"faults": named})
+
+
+def _look(situation: Situation, details: dict[str, Any]) -> Choice:
+    """Only look at the labels: nothing is fitted, so no cool-down or budget stands against it."""
+    return Choice("train", "labels", f"Labels are looked at more closely. {situation.strange}", details, fit=False)
 
 
 def _loses_to_predecessor(situation: Situation, settings: Settings) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-import numpy as np
 import orjson
 import pyarrow as pa
 from sqlite_utils import Database
@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from pipeline import drift, health, models, performance
 from pipeline.decide import Choice, Point, Situation
 from pipeline.desk import Desk, Shelf
+from pipeline.quality import labelled_rows, metric_of
 from pipeline.retrain import Order, Rival
 from storage import history
 from storage.records import (
@@ -31,7 +32,6 @@ from storage.records import (
     Version,
 )
 from storage.settings import Settings
-from storage.tables import to_table
 
 ACCEPTED = "A person says that this is right."  # the reason of a batch whose data or labels were doubted
 _MOST_OF_FIVE = 3
@@ -65,68 +65,12 @@ class Dossier:
         return told
 
 
-def metric_of(monitor: Monitor, settings: Settings) -> str:
-    """The name of the metric that decides."""
-    return performance.primary(monitor.schema, settings.retrain.metric).name
+def situation(desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, fresh: Sequence[Performance],
+              strange: Mapping[int, str] = MappingProxyType({})) -> Dossier:  # fmt: skip
+    """All that a decision after this batch looks at.
 
-
-def labelled_rows(shelf: Shelf, monitor: Monitor, batch_id: int) -> LabelledRows | None:
-    """The rows of a batch that have a label, with what was predicted for them; None if there are none."""
-    rows = history.row_texts(shelf.db, batch_id, labelled=True)
-    if not rows.data:
-        return None
-    table = to_table(rows.data, monitor.schema.watched)
-    kind = pa.string() if monitor.schema.task == "classification" else pa.float64()
-    table = table.append_column(monitor.schema.target, pa.array(rows.labels, kind))
-    predictions = np.array(rows.predictions) if rows.predictions[0] is not None else None
-    chances = None
-    if rows.probabilities[0] is not None:
-        chances = np.array(orjson.loads("[" + ",".join(rows.probabilities) + "]"), dtype=np.float64)
-    keys = tuple(key or "" for key in rows.keys)
-    return LabelledRows(batch_id, table, predictions, chances, keys, np.array(rows.positions))
-
-
-def measured(
-    desk: Desk, monitor: Monitor, settings: Settings, batch_ids: Sequence[int], cause: Batch
-) -> list[Performance]:
-    """Performance of the batches whose labels are new or corrected, by the version that predicted each."""
-    found = []
-    for batch_id in batch_ids:
-        batch = history.batch(desk.db, batch_id)
-        if batch.kind != "rows" or batch.version_id is None:
-            continue
-        rows = labelled_rows(desk, monitor, batch_id)
-        if rows is None or rows.predictions is None:
-            continue
-        labels = models.target(rows.table, monitor.schema)
-        metrics, details = performance.measure(
-            labels, rows.predictions, rows.probabilities, monitor.schema, settings.retrain.metric
-        )
-        found.append(
-            Performance(
-                0, batch_id, batch.version_id, "measured", metrics, details["primary"], len(labels), batch.rows,
-                {**details, "labels_from": cause.id}, desk.now(),
-            )
-        )  # fmt: skip
-    return found
-
-
-def estimated(
-    desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, said: models.Predictions
-) -> list[Performance]:
-    """What the champion's own confidence says of its performance on a batch, before labels come."""
-    version = history.version(desk.db, monitor.champion)
-    metrics = performance.estimate(
-        said.values, said.probabilities, version.details.get("calibration") or {}, monitor.schema, said.losses
-    )
-    if not metrics:
-        return []
-    first = metric_of(monitor, settings)
-    return [Performance(0, batch.id, version.id, "estimated", metrics, first, 0, len(said.values), {}, desk.now())]
-
-
-def situation(desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, fresh: Sequence[Performance]) -> Dossier:
-    """All that a decision after this batch looks at; ``fresh`` is performance that is not stored yet."""
+    ``fresh`` is performance that is not stored yet, ``strange`` why labels of a batch should be looked at closely.
+    """
     metric = metric_of(monitor, settings)
     standings = history.standings(desk.db, monitor.id, metric, _LOOK_BACK)
     decided = batch.id if batch else None
@@ -160,6 +104,7 @@ def situation(desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, fr
         onset=_unanswered(episodes, answered),
         retired=any(version.state == "retired" for version in versions),
         held=any(version.state == "held" for version in versions) or bool(waiting(desk, monitor.id)),
+        strange=next(iter(reversed(strange.values())), ""),
         rival=_rival(desk, monitor, settings, champion, reigns, since_promotion),
     )
     before = {(item.kind, item.found_batch): item for item in stored}
@@ -414,6 +359,7 @@ def order(desk: Shelf, monitor: Monitor, settings: Settings, training: Training)
         trigger=training.trigger,
         reason=training.reason,
         change_at=details.get("change_at"),
+        look=tuple(details.get("look", ())),
         fit=details.get("fit", True),
         accepted=tuple(batch.id for batch in batches if batch.reason == ACCEPTED),
     )
@@ -426,6 +372,7 @@ def _rival_of(desk: Shelf, version: Version) -> Rival:
         trained_on=version.trained_on,
         recipe=version.recipe,
         rows=version.rows,
+        size=version.size,
         metrics=version.metrics,
         details=version.details,
     )

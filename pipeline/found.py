@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pipeline import models, read, retrain
 from pipeline.desk import Desk
 from pipeline.profile import fit_grid, infer, profile
+from pipeline.revision import revision
 from pipeline.target import task_of
 from storage.errors import Refused
 from storage.records import Batch, Feature, LabelledRows, Monitor, Schema, SettingsRow, Version
@@ -81,7 +82,8 @@ def found(desk: Desk, wish: Wish, data: bytes) -> Monitor:
         rows=judgement.rows, estimator=monitor.estimator, settings_id=0, seed=SEED,
         sha256=desk.vault.put("models", judgement.artefact), size=len(judgement.artefact), metrics=judgement.metrics,
         judged_on=(), importance=judgement.importance, candidates=judgement.candidates,
-        environment=judgement.environment, details=judgement.details, reason=judgement.reason,
+        environment={**judgement.environment, "code": revision()},
+        details={**judgement.details, "labels_until": 0}, reason=judgement.reason,
         train_seconds=judgement.seconds, pinned=False, created_at=now,
     )  # fmt: skip
     settings = SettingsRow(0, 0, wish.settings.model_dump(mode="json"), wish.author, "at the founding", now)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipeline import dossier, retrain
 from pipeline.desk import Desk
 from pipeline.profile import Profile, merge
 from pipeline.retrain import Outcome as Judgement
+from pipeline.revision import revision
 from storage import history
 from storage.errors import ProductError, Unhealthy
 from storage.records import Action, Decision, Event, Monitor, Training, Version
@@ -28,6 +30,7 @@ def train(desk: Desk, monitor: Monitor, training: Training) -> list[Event]:
     attempt = desk.store.training_started(training.id, desk.now())
     settings = history.settings_in_force(desk.db, monitor.id)
     order = dossier.order(desk, monitor, settings, training)
+    until = history.newest_label(desk.db, monitor.id)
     try:
         judgement = retrain.run(
             order, settings.retrain.seconds, lambda said: desk.store.training_progress(training.id, said)
@@ -36,6 +39,9 @@ def train(desk: Desk, monitor: Monitor, training: Training) -> list[Event]:
         if attempt < ATTEMPTS and isinstance(error, Unhealthy):
             raise
         return _failed(desk, monitor, training, error)
+    lineage = {"labels_until": until, "asked_by": training.trigger}
+    judgement = replace(judgement, details={**judgement.details, **lineage},
+                        environment={**judgement.environment, "code": revision()})  # fmt: skip
     return _judged(desk, monitor, training, order, judgement)
 
 

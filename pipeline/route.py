@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from pipeline import dossier, drift, learn, models, read
+from pipeline import dossier, drift, learn, models, quality, read
 from pipeline.decide import Choice, decide
 from pipeline.desk import Desk, Shelf
 from pipeline.found import span
@@ -133,7 +133,7 @@ def _score(desk: Desk, monitor: Monitor, batch: Batch, carry: dict[str, Any]) ->
         monitor.champion,
         row.id,
         desk.now(),
-        dossier.estimated(desk, monitor, settings, batch, said),
+        quality.estimated(desk, monitor, settings, batch, said),
     )
     return Outcome()
 
@@ -184,12 +184,12 @@ def _decide(desk: Desk, monitor: Monitor, batch: Batch, carry: dict[str, Any]) -
     touched = carry.get("touched") if batch.kind == "labels" else [batch.id]
     if touched is None:
         touched = history.batches_of_delivery(desk.db, batch.id)
-    measured = dossier.measured(desk, monitor, settings, touched, batch)
-    view = dossier.situation(desk, monitor, settings, batch, measured)
+    found = quality.measured(desk, monitor, settings, touched, batch)
+    view = dossier.situation(desk, monitor, settings, batch, found.performance, found.strange)
     choice = decide(view.situation, settings)
     now = desk.now()
     back = dossier.predecessor(desk.db, monitor) if choice.action == "rollback" else None
-    details = {**choice.details, "fit": choice.fit, "change_at": choice.change_at}
+    details = {**choice.details, "fit": choice.fit, "change_at": choice.change_at, "look": list(found.strange)}
     decision = Decision(
         id=0, monitor_id=monitor.id, batch_id=batch.id, action=choice.action, trigger=choice.trigger,
         reason=choice.reason, details=details, version_id=monitor.champion, challenger_id=back.id if back else None,
@@ -204,7 +204,7 @@ def _decide(desk: Desk, monitor: Monitor, batch: Batch, carry: dict[str, Any]) -
         short=choice.reason.split(" Not trained")[0] if choice.details.get("fired") == ["shortfall"] else None,
     )  # fmt: skip
     events = [*view.events(desk, monitor, batch), *_decision_events(desk, monitor, batch, choice)]
-    desk.store.decided(after, decision, measured, episodes, state, events, training)
+    desk.store.decided(after, decision, found.performance, episodes, state, events, training, found.parts)
     return Outcome(_heard(events))
 
 

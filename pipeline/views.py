@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from pipeline import compare, dossier, drift, models, periods, read, route, write
+from pipeline import compare, dossier, drift, lineage, models, periods, quality, read, route, write
 from pipeline.decide import decide
 from pipeline.desk import Shelf
 from pipeline.profile import Profile, distribution, merge, summary
@@ -113,7 +113,7 @@ class Views:
     def version_lines(self, name: str) -> list[dict[str, Any]]:
         """One plain line a version."""
         monitor = self.the_monitor(name)
-        metric = dossier.metric_of(monitor, self.settings(monitor.id))
+        metric = quality.metric_of(monitor, self.settings(monitor.id))
         return [
             {
                 "version": version.number,
@@ -149,6 +149,11 @@ class Views:
             {"batch": batch.id, "name": batch.name, "rows": batch.rows, "version": numbers.get(batch.version_id)}
             for batch in history.dated(self.db, monitor.id, start, stop)
         ]
+
+    def reproduce(self, name: str, number: int) -> dict[str, Any]:
+        """A version trained again from its lineage, beside the stored one."""
+        monitor = self.the_monitor(name)
+        return lineage.reproduce(self.desk, monitor, history.version_numbered(self.db, monitor.id, number))
 
     def export(self, name: str) -> Iterator[dict[str, Any]]:
         """Everything known of a monitor but its rows: settings, batches, reports, decisions, versions, events."""

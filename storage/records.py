@@ -17,7 +17,9 @@ BatchState = Literal["received", "validated", "scored", "decided", "training", "
 Verdict = Literal["stable", "drift", "too_few_rows"]
 Grain = Literal["day", "week"]
 Action = Literal["keep", "train", "promote", "reject", "hold", "quarantine", "rollback", "accept", "fail"]
-Trigger = Literal["init", "none", "drift", "performance", "estimate", "schedule", "rows", "fault", "person", "watch"]
+Trigger = Literal[
+    "init", "none", "drift", "performance", "estimate", "schedule", "rows", "fault", "person", "watch", "labels"
+]
 Health = Literal["healthy", "drifting", "unreliable", "learning", "needs_you", "no_data"]
 VersionState = Literal["champion", "candidate", "held", "retired", "rejected", "rolled_back"]
 EpisodeKind = Literal["drift", "performance", "fault"]

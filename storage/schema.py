@@ -194,6 +194,15 @@ def accounts(db: Database) -> None:
             db.execute(statement)
 
 
+@migrations()
+def parts(db: Database) -> None:
+    """Sums of performance over parts of the rows: apart, since charts over long histories need none of it."""
+    db.execute(
+        "CREATE TABLE parts (performance_id INTEGER PRIMARY KEY REFERENCES performance(id) ON DELETE CASCADE, "
+        "data TEXT NOT NULL) STRICT"
+    )
+
+
 def check_known(db: Database) -> None:
     """Refuse a database that a newer version of the program has changed.
 

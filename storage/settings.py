@@ -72,8 +72,24 @@ class RetrainSettings(_Section):
     budget: int = Field(25, ge=1, description="trainings allowed in any 100 batches")
     breaker: int = Field(3, ge=1, description="failed trainings in a row after which a person is asked")
     seconds: float = Field(600, gt=0, description="time limit of one training")
+    slower: float = Field(10, ge=1, description="times slower than the champion from which a challenger is held")
+    larger: float = Field(10, ge=1, description="times larger than the champion from which a challenger is held")
+    max_bytes: int | None = Field(None, ge=1, description="size of a model above which it is held")
+    max_ms: float | None = Field(None, gt=0, description="milliseconds for 1,000 predictions above which it is held")
     holdout: float = Field(
         0.1, ge=0, lt=1, description="share of the reference kept as trusted rows (100 to 1,000), read at the founding"
+    )
+
+
+class SegmentSettings(_Section):
+    """Parts of the rows that are measured apart: levels of a category, quarters of a number."""
+
+    features: tuple[str, ...] = Field(
+        (), description="features whose parts are measured apart; none named: the twelve that matter most"
+    )
+    min_rows: int = Field(50, ge=10, description="rows of a part below which nothing is said of it")
+    fall: float = Field(
+        0.05, ge=0, description="most a part may lose to the champion: of the metric, or as a share of an error"
     )
 
 
@@ -110,6 +126,7 @@ class Settings(_Section):
     drift: DriftSettings = DriftSettings()
     faults: FaultSettings = FaultSettings()
     retrain: RetrainSettings = RetrainSettings()
+    segments: SegmentSettings = SegmentSettings()
     read: ReadSettings = ReadSettings()
     features: dict[str, FeatureSettings] = Field(default_factory=dict)
     alerts: tuple[AlertSettings, ...] = ()

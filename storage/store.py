@@ -290,14 +290,19 @@ class Store:
         health: tuple[Health, str],
         events: Sequence[Event],
         training: Training | None = None,
+        parts: Mapping[int, Mapping[str, Any]] | None = None,
     ) -> int:
         """What the batch means: revised performance, episodes, the decision, and a training if one is due.
+
+        ``parts`` are sums over parts of the rows, by batch id, kept with that batch's performance.
 
         A decision to roll back names the version that comes back as its challenger.
         """
         with self._transaction("decided") as db:
             for item in performance:
-                writes.insert(db, "performance", item)
+                number = writes.insert(db, "performance", item)
+                if parts and item.batch_id in parts:
+                    db.execute("INSERT INTO parts VALUES (?, ?)", [number, codec.to_json(parts[item.batch_id])])
             writes.upsert_episodes(db, episodes)
             decision_id = writes.insert(db, "decisions", decision)
             if training is not None:

@@ -116,6 +116,7 @@ def apply_labels(db: Database, delivery: Batch) -> list[int]:
             [delivery.id, delivery.monitor_id],
         )
     ]
+    _keep_first_labels(db, delivery, touched)
     for batch_id in touched:
         db.execute(
             "UPDATE rows SET label = (SELECT value FROM labels WHERE labels.delivery_id = ? AND labels.key = rows.key "
@@ -128,6 +129,19 @@ def apply_labels(db: Database, delivery: Batch) -> list[int]:
             [batch_id, batch_id],
         )
     return touched
+
+
+def _keep_first_labels(db: Database, delivery: Batch, touched: Sequence[int]) -> None:
+    """Labels that came with their rows and are corrected now go into ``labels`` too, with numbers below all others."""
+    for batch_id in touched:
+        db.execute(
+            "INSERT INTO labels (id, monitor_id, delivery_id, key, value) SELECT "
+            "min(0, (SELECT min(id) FROM labels)) - row_number() OVER (), ?, batch_id, key, label FROM rows "
+            "WHERE batch_id = ? AND label IS NOT NULL AND key IN (SELECT key FROM labels WHERE delivery_id = ?) "
+            "AND NOT EXISTS (SELECT 1 FROM labels l WHERE l.monitor_id = ? AND l.key = rows.key "
+            "AND l.delivery_id != ?)",
+            [delivery.monitor_id, batch_id, delivery.id, delivery.monitor_id, delivery.id],
+        )
 
 
 def upsert_episodes(db: Database, episodes: Sequence[Episode]) -> None:

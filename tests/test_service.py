@@ -233,6 +233,27 @@ def test_what_was_live_at_a_moment_and_why(two_versions):
     assert [(line["name"], line["version"]) for line in batches] == [(f"{seed}.csv", 1) for seed in range(20, 24)]
 
 
+def test_a_version_made_again_from_its_lineage_is_the_same(two_versions):
+    service, _ = two_versions
+    lineage = history.version_numbered(service.db, 1, 2)
+    assert lineage.parent_id == history.version_numbered(service.db, 1, 1).id
+    assert {"scikit-learn", "numpy", "python", "code"} <= set(lineage.environment)
+    turned = labels_csv(20, 400).replace(b",yes", b",?").replace(b",no", b",yes").replace(b",?", b",no")
+    before = service.db.conn.execute("SELECT label FROM rows WHERE batch_id = 2 ORDER BY position").fetchall()
+    service.ingest("shop", "corrected.csv", turned)
+    after = service.db.conn.execute("SELECT label FROM rows WHERE batch_id = 2 ORDER BY position").fetchall()
+    assert before != after
+    kept = history.row_texts(service.db, 2, labelled=True, until=0).labels
+    assert list(kept) == [label for (label,) in before], "the labels of then are still known"
+    for number in (1, 2):
+        found = service.reproduce("shop", number)
+        assert found["same"], found["text"]
+        assert (found["difference"], found["environment"]) == (0.0, {})
+    service.forget("shop", None, ["20-0"])
+    with pytest.raises(Missing, match="1 are gone"):
+        service.reproduce("shop", 2)
+
+
 def test_preview_stores_nothing(service):
     before = history.change_number(service.db)
     seen = service.preview("shop", "x.csv", rows_csv(2, 200, shift=1.5))

@@ -51,6 +51,7 @@ class Replay:
     suspect: dict[int, str] = field(default_factory=dict)
     accepted: set[int] = field(default_factory=set)
     pending: Rival | None = None
+    strange: str = ""  # why the newest labels should be looked at closely
     train_seconds: float = 0.0
     promotions: int = 0
 
@@ -122,6 +123,7 @@ def step(replay: Replay, at: int, rows: pa.Table, number: int, score: Score | No
         fitted = _by_rule(replay, at, rows, said, number, report)
         line |= {"decision": "promote" if fitted else "keep", "reason": RIVALS[replay.policy].label}
         return line, fitted
+    replay.strange = _strange(replay, rows, said)
     replay.points.append(_point(at, rows, report, measured, estimated, live.version_id))
     _note_drift(replay, at, report)
     outcome_line, fitted = _automatic(replay, at, rows, said)
@@ -144,6 +146,19 @@ def _performance(replay: Replay, rows: pa.Table, said: Predictions) -> tuple[Met
     calibration = replay.champion.details.get("calibration") or {}
     estimates = performance.estimate(said.values, said.probabilities, calibration, schema, said.losses)
     return measured if measured and np.isfinite(measured.value) else None, estimates.get(row.name)
+
+
+def _strange(replay: Replay, rows: pa.Table, said: Predictions) -> str:
+    """Why the labels of a batch should be looked at closely; empty if nothing is odd."""
+    live, schema = replay.champion, replay.schema
+    names = [feature.name for feature in schema.watched] + [schema.target]
+    table = rows.select(names)
+    if table.column(schema.target).null_count:
+        return ""
+    sound = [b for b in replay.batches[:-1] if b.batch_id not in replay.suspect][-5:]
+    parts = [part.table.select(names) for part in (replay.reference, *sound)]
+    past = pa.concat_tables(parts, promote_options="permissive")
+    return retrain.strange(retrain.look_at(schema, table, said, live.details, live.metrics, lambda: past))
 
 
 def _point(
@@ -265,6 +280,7 @@ def situation(replay: Replay, at: int) -> Situation:
         onset=replay.onset,
         retired=bool(replay.retired),
         held=False,
+        strange=replay.strange,
     )
 
 

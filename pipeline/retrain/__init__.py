@@ -1,9 +1,24 @@
 """Which rows to learn, candidates, the contest, the gates; fits in a child process."""
 
+from pipeline.retrain.again import rows_again
 from pipeline.retrain.child import call, prepare, run
 from pipeline.retrain.contest import contest
 from pipeline.retrain.field import trust
 from pipeline.retrain.first import train_first
+from pipeline.retrain.labels import look_at, strange
 from pipeline.retrain.order import Order, Outcome, Rival
 
-__all__ = ["Order", "Outcome", "Rival", "call", "contest", "prepare", "run", "train_first", "trust"]
+__all__ = [
+    "Order",
+    "Outcome",
+    "Rival",
+    "call",
+    "contest",
+    "look_at",
+    "prepare",
+    "rows_again",
+    "run",
+    "strange",
+    "train_first",
+    "trust",
+]

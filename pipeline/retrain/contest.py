@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,9 @@ def contest(order: Order, progress: Progress | None = None) -> Outcome:
         if order.batches and order.batches[-1].batch_id in doubted:
             return _held_labels(order, doubted, began)
         order = replace(order, batches=tuple(b for b in order.batches if b.batch_id not in ids))
+    if order.trigger == "labels" and not order.retired:
+        told = "The labels were looked at closely: they are unusual, but what they say can be learned."
+        return Outcome("reject", told, suspect=tuple(doubted), seconds=time.perf_counter() - began)
     field_ = lay_out(order)
     least = min(100, order.settings.retrain.min_labelled)
     if field_.rows - field_.jury < least:
@@ -234,7 +237,7 @@ def _verdict(order: Order, field_: Field, entries: list[Entry], base: Prediction
 
 def choose(entries: list[Entry]) -> Entry:
     """The entry with the largest gain over the champion; the earlier in the list (more rows) when equal."""
-    return max(entries, key=lambda entry: entry.against.gain.value)
+    return max(entries, key=lambda entry: np.nan_to_num(entry.against.gain.value, nan=-np.inf))
 
 
 def _restores(entry: Entry, order: Order) -> bool:
@@ -310,7 +313,10 @@ def _finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Out
         losses = models.predict(winner, judged).losses
     details = {
         **outcome.details,
+        "learned": {**asdict(best.rows), "stop": field_.rows, "batches": field_.batches(0, field_.rows)},
         "trusted": field_.trusted.as_details(),
+        "cuts": order.champion.details.get("cuts") or {},
+        "confusion": _confusion(order, labels, said),
         "doubling": doubling(order, field_, best),
         "calibration": performance.calibrate(labels, said.values, said.probabilities, order.schema, losses),
     }
@@ -318,9 +324,11 @@ def _finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Out
     if order.dump:
         last = field_.table.slice(field_.middle)
         importance = ranked(best.model, last, field_.labels[field_.middle :], order.schema, order.settings, order.seed)
+    artefact = models.dump(winner, field_.table) if order.dump else None
+    outcome = _gated(outcome, gates.Trial(order, field_, winner, best.said, best.said, details, artefact))
     return replace(
         outcome,
-        artefact=models.dump(winner, field_.table) if order.dump else None,
+        artefact=artefact,
         model=None if order.dump else winner,
         trained_on=field_.touched(chosen),
         rows=len(chosen) + (field_.holdout.num_rows if _whole(field_, chosen) else 0),
@@ -329,6 +337,23 @@ def _finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Out
         environment=models.environment(),
         fitted=outcome.fitted + 2,
     )
+
+
+def _gated(outcome: Outcome, trial: gates.Trial) -> Outcome:
+    """The outcome after the gates that look at the last fit."""
+    doubts = gates.winner(trial)
+    if not doubts:
+        return outcome
+    told = " ".join([*outcome.doubts, *doubts])
+    reason = f"{outcome.reason.split(', but: ')[0].rstrip('.')}, but: {told} A person has to confirm."
+    return replace(outcome, action="hold", reason=reason, doubts=(*outcome.doubts, *doubts))
+
+
+def _confusion(order: Order, labels: NDArray[Any], said: Predictions) -> list[list[int]]:
+    """Truth against prediction on the jury; empty for regression."""
+    if order.schema.task == "regression":
+        return []
+    return performance.confusion(performance.said(labels, said.values, None, order.schema)).tolist()
 
 
 def doubling(order: Order, field_: Field, best: Entry) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline import models, performance
 from pipeline.models import Model, Predictions
+from pipeline.performance import segments
 from pipeline.retrain.contest import joined, ranked, shrunk
 from pipeline.retrain.field import apart, known, trust
 from pipeline.retrain.order import Outcome
@@ -67,6 +68,8 @@ def train_first(
         model = models.with_errors(model, table.take(at), np.abs(labels[at] - said.values), seed)
         losses = models.predict(model, table.take(at)).losses
     details["calibration"] = performance.calibrate(labels[at], said.values, said.probabilities, schema, losses)
+    columns = {feature.name: models.column(table, feature) for feature in schema.watched}
+    details["cuts"] = segments.cut(columns, schema)
     details["trusted"] = trusted.as_details()
     level = _level(model, holdout, settings) if trusted.frozen else metrics.get(details["primary"])
     details["holdout"] = _as_holdout(level)

@@ -32,9 +32,11 @@ def doubts(order: Order, champion: Model) -> dict[int, str]:
     Returns
     -------
     dict
-        Batch id to a sentence. Looked at are the newest batches that the champion has not learned.
+        Batch id to a sentence. Looked at are the newest batches that the champion has not learned, and those whose
+        labels seemed strange when they came.
     """
-    new = [b for b in order.batches if b.batch_id not in order.champion.trained_on][-LOOK_BACK:]
+    new = [b for b in order.batches if b.batch_id not in order.champion.trained_on]
+    new = [b for b in new if b in new[-LOOK_BACK:] or b.batch_id in order.look]
     new = [b for b in new if b.batch_id not in order.accepted]
     past = past_of(order, {b.batch_id for b in new})
     out: dict[int, str] = {}
@@ -99,8 +101,9 @@ def _chances(
         return performance.chances(said.probabilities, calibration)
     k = len(schema.classes)
     right = level.value if level else 0.5
-    counts = np.array(details.get("confusion") or np.full((k, k), (1 - right) / max(k - 1, 1)), dtype=np.float64)
-    if "confusion" not in details:
+    seen = details.get("confusion")
+    counts = np.array(seen or np.full((k, k), (1 - right) / max(k - 1, 1)), dtype=np.float64)
+    if not seen:
         np.fill_diagonal(counts, right)
     shares = (counts + 0.5 / k) / (counts.sum(0) + 0.5)
     return shares.T[performance.said(said.values, said.values, None, schema).truth]

@@ -21,6 +21,7 @@ class Rival:
     rows: int = 0  # it was fitted on
     metrics: dict[str, Metric] = field(default_factory=dict)  # when it was promoted
     details: dict[str, Any] = field(default_factory=dict)  # of its version
+    size: int = 0  # bytes of its artefact
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Order:
     reason: str = ""
     change_at: int | None = None  # batch id where the change is estimated to have begun
     accepted: tuple[int, ...] = ()  # batches whose labels a person has accepted: they are not doubted
+    look: tuple[int, ...] = ()  # batches whose labels seemed strange when they came
     fit: bool = True  # False: judge earlier champions only
     dump: bool = True  # False: leave the winner as an object (a backtest keeps everything in memory)
 

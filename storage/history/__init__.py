@@ -32,8 +32,8 @@ from storage.history.models import (
     versions,
 )
 from storage.history.profiles import profile_parts, profile_parts_of, reference_parts
-from storage.history.quality import Standing, performance, performance_of, standings
-from storage.history.rows import Rows, row_texts, rows_of
+from storage.history.quality import Standing, parts, performance, performance_of, standings
+from storage.history.rows import Rows, newest_label, row_texts, rows_of
 from storage.history.scores import (
     Heatmap,
     Timeline,
@@ -91,6 +91,8 @@ __all__ = [
     "monitor",
     "monitor_by_id",
     "monitors",
+    "newest_label",
+    "parts",
     "performance",
     "performance_of",
     "periods",

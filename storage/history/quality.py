@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from sqlite_utils import Database
@@ -84,3 +85,14 @@ def performance(db: Database, monitor_id: int, last: int | None = None) -> list[
 def performance_of(db: Database, batch_id: int) -> list[Performance]:
     """All that was ever said of the performance on one batch, oldest first."""
     return records(db, Performance, "SELECT * FROM performance WHERE batch_id = ? ORDER BY id", [batch_id])
+
+
+def parts(db: Database, monitor_id: int, first: int, last: int) -> list[dict[str, Any]]:
+    """Sums over parts of the rows of the batches from one id to another, by the newest word on each, in order."""
+    query = (
+        "SELECT parts.data FROM parts JOIN performance p ON p.id = parts.performance_id WHERE p.id IN "
+        "(SELECT max(q.id) FROM performance q JOIN batches b ON b.id = q.batch_id WHERE b.monitor_id = ? "
+        "AND b.state != 'quarantined' AND b.id BETWEEN ? AND ? AND q.basis = 'measured' GROUP BY q.batch_id) "
+        "ORDER BY p.batch_id"
+    )
+    return [orjson.loads(data) for (data,) in db.conn.execute(query, [monitor_id, first, last])]

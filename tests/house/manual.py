@@ -19,6 +19,7 @@ SECTIONS = {
     "drift": "When a batch drifts",
     "faults": "When data counts as broken rather than changed",
     "retrain": "When to train, and what a challenger must show",
+    "segments": "Which parts of the rows are measured apart",
     "read": "How files are read",
 }
 
