@@ -36,8 +36,8 @@ def doubts(order: Order, champion: Model) -> dict[int, str]:
         labels seemed strange when they came.
     """
     new = [b for b in order.batches if b.batch_id not in order.champion.trained_on]
-    new = [b for b in new if b in new[-LOOK_BACK:] or b.batch_id in order.look]
-    new = [b for b in new if b.batch_id not in order.accepted]
+    newest = {b.batch_id for b in new[-LOOK_BACK:]} | set(order.look)
+    new = [b for b in new if b.batch_id in newest and b.batch_id not in order.accepted]
     past = past_of(order, {b.batch_id for b in new})
     out: dict[int, str] = {}
     for batch in new:

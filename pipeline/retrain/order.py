@@ -40,9 +40,9 @@ class Order:
     reason: str = ""
     change_at: int | None = None  # batch id where the change is estimated to have begun
     accepted: tuple[int, ...] = ()  # batches whose labels a person has accepted: they are not doubted
-    look: tuple[int, ...] = ()  # batches whose labels seemed strange when they came
     fit: bool = True  # False: judge earlier champions only
     dump: bool = True  # False: leave the winner as an object (a backtest keeps everything in memory)
+    look: tuple[int, ...] = ()  # batches whose labels seemed strange when they came
 
 
 @dataclass(frozen=True)
