@@ -62,7 +62,7 @@ def serve(options: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     reached = Reached(options.host, options.port, tuple(options.allow_host), options.behind_proxy)
-    return serve_forever(options.data_dir, reached, options.interval, demo=not options.no_demo)
+    return serve_forever(options.data_dir, reached, options.interval, not options.no_demo, options.backup_hours)
 
 
 def init(options: argparse.Namespace) -> None:
@@ -320,7 +320,7 @@ def report(options: argparse.Namespace) -> None:
 
 def doctor(options: argparse.Namespace) -> int:
     """Check every promise; status 1 if one is broken."""
-    from storage.upkeep import doctor as examine
+    from pipeline.chores import doctor as examine
 
     findings = list(examine(options.data_dir))
     for finding in findings:
@@ -517,6 +517,7 @@ def _own_options(made: dict[str, argparse.ArgumentParser]) -> None:
     add("--allow-host", action="append", default=[], metavar="NAME", help="a name that browsers call it by; repeatable")
     add("--behind-proxy", action="store_true", help="a proxy on this machine speaks TLS: Secure cookies, its addresses")
     add("--interval", type=float, default=5.0, metavar="SECONDS", help="between two looks (and two days of the demo)")
+    add("--backup-hours", type=float, default=24.0, metavar="HOURS", help="between two backups; 0 makes none")
     add("--no-demo", action="store_true", help="without the worked example")
     add = made["init"].add_argument
     add("name", metavar="NAME")

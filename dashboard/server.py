@@ -62,7 +62,7 @@ class Reached:
         return Door(frozenset(name.lower() for name in {*own, *self.names}), self.beyond, self.behind_proxy)
 
 
-def serve(folder: Path, reached: Reached, interval: float, demo: bool) -> int:
+def serve(folder: Path, reached: Reached, interval: float, demo: bool, backup_hours: float = 24.0) -> int:
     """Serve until interrupted.
 
     Parameters
@@ -75,6 +75,8 @@ def serve(folder: Path, reached: Reached, interval: float, demo: bool) -> int:
         Seconds between two looks into the inbox, and between two days of the demo.
     demo : bool
         Whether an empty data folder is filled with the worked example, and its days go on.
+    backup_hours : float
+        Hours between two backups; 0 makes none.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def serve(folder: Path, reached: Reached, interval: float, demo: bool) -> int:
         _check_credentials(service, reached)
         listener = _bind(reached.host, reached.port)
         retrain.prepare()  # scikit-learn is imported once, aside, before the first contest asks for it
-        schedule = Schedule(service, min(interval, 1.0))
+        schedule = Schedule(service, min(interval, 1.0), backup_hours)
         if demo:
             _demo(service, schedule, interval)
         app = create_app(service, reached.door)

@@ -91,6 +91,7 @@ class Desk(Shelf):
         self.store = Store(folder, point)
         self.now = clock
         super().__init__(folder)
+        self.vault = Vault(folder / "vault", point)
         if saved is not None:
             self.store.add_event(
                 self.event(None, "upgrade", f"The data were brought up to date. Backup of before: {saved.name}.")

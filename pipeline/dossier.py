@@ -346,7 +346,7 @@ def order(desk: Shelf, monitor: Monitor, settings: Settings, training: Training)
     ]
     versions = history.versions(desk.db, monitor.id)
     champion = next(version for version in versions if version.id == monitor.champion)
-    retired = [version for version in reversed(versions) if version.state == "retired"][:_RECALLED]
+    kept = [version for version in reversed(versions) if version.state == "retired" and version.removed_at is None]
     return Order(
         schema=monitor.schema,
         estimator=monitor.estimator,
@@ -355,7 +355,7 @@ def order(desk: Shelf, monitor: Monitor, settings: Settings, training: Training)
         reference=reference,
         batches=tuple(part for part in parts if part is not None),
         champion=_rival_of(desk, champion),
-        retired=tuple(_rival_of(desk, version) for version in retired),
+        retired=tuple(_rival_of(desk, version) for version in kept[:_RECALLED]),
         trigger=training.trigger,
         reason=training.reason,
         change_at=details.get("change_at"),

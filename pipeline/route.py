@@ -21,7 +21,7 @@ from pipeline.desk import Desk, Shelf
 from pipeline.found import span
 from pipeline.profile import Profile, profile
 from storage import history
-from storage.errors import Blocked, Refused, Unhealthy
+from storage.errors import Blocked, Damaged, Refused, Unhealthy
 from storage.records import (
     Action,
     Batch,
@@ -51,8 +51,8 @@ def advance(desk: Desk, batch: Batch) -> Outcome:
     Raises
     ------
     Unhealthy
-        If the machine is at fault: the batch stays where it is and is tried again; without end for a full disk or a
-        lock (``Blocked``), else ``ATTEMPTS`` times.
+        If the machine is at fault: the batch stays where it is and is tried again; without end for a full disk, a lock
+        or damage (``Blocked``, ``Damaged``), else ``ATTEMPTS`` times.
     """
     monitor = history.monitor_by_id(desk.db, batch.monitor_id)
     if desk.store.begin_attempt(batch.id) > ATTEMPTS:
@@ -68,7 +68,7 @@ def advance(desk: Desk, batch: Batch) -> Outcome:
             batch = history.batch(desk.db, batch.id)
     except Refused as error:
         heard += _quarantine(desk, monitor, batch, str(error)).alerts
-    except Blocked:
+    except (Blocked, Damaged):
         desk.store.forgive_attempt(batch.id)
         raise
     except Unhealthy:

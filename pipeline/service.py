@@ -15,11 +15,11 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from pipeline import alerts, backtest, dossier, found, periods, route, sources
+from pipeline import alerts, backtest, chores, dossier, found, periods, route, sources
 from pipeline.desk import Desk, wall_clock
 from pipeline.views import Views
-from storage import history
-from storage.errors import Conflict, Missing, ProductError, Refused
+from storage import history, upkeep
+from storage.errors import Conflict, Missing, ProductError, Refused, Unhealthy
 from storage.records import Batch, Decision, Grain, Job, Monitor, SettingsRow, Training
 from storage.settings import Settings, changed
 
@@ -45,7 +45,7 @@ class Service(Views):
     clock : callable
         Returns the time in microseconds since 1970, UTC.
     point : callable
-        Called with the name of each commit, before and after it (fault tests).
+        Called with the name of each moment around a commit, a file's writing or a file's taking (fault tests).
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Service(Views):
         point: Callable[[str], None] = lambda name: None,
     ) -> None:
         super().__init__(Desk(Path(folder), clock, point))
+        self._point = point
         self.wake: Callable[[str], None] = lambda monitor: None
         self.access_token = ""  # nosec B105 # none is given out yet
         self.inbox = self.desk.folder / "inbox"
@@ -62,6 +63,7 @@ class Service(Views):
         self._looks: sources.Looks = sources.Looks()
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._merging = threading.Lock()  # a page and the job would work out the same days
+        self.findings: tuple[int, tuple[upkeep.Finding, ...]] | None = None  # when, and what the doctor found
         self._pulse: dict[str, Any] = {"last": None, "running": {}}
         self._jobs: dict[str, Job] = {job.name: job for job in history.jobs(self.db)}
         self.desk.vault.sweep()
@@ -125,12 +127,15 @@ class Service(Views):
             claimed = sources.claim(arrival.path)
         except FileNotFoundError:
             return 0  # taken away between the look and now
+        self._point("inbox:claimed")
         try:
             self.receive(arrival.monitor, arrival.name, claimed.read_bytes(), "inbox", "schedule")
         except BaseException:
             sources.release(claimed)
             raise
+        self._point("inbox:received")
         sources.acknowledge(claimed)
+        self._point("inbox:acknowledged")
         return 1
 
     def _check_size(self, owner: Monitor, name: str, size: int) -> None:
@@ -154,7 +159,7 @@ class Service(Views):
         the machine (disk full, lock) holds up those after it, and the error is raised for the job to record.
         """
         with self._turns[monitor]:
-            owner = self.the_monitor(monitor)
+            owner = chores.sound_champion(self.desk, self.the_monitor(monitor))
             moved = 0
             while True:
                 queue = history.unfinished(self.db, owner.id)
@@ -177,6 +182,8 @@ class Service(Views):
     def retry(self, batch_id: int, note: str = "", author: str = "page") -> Batch:
         """Send a quarantined delivery on its way again, from the beginning."""
         batch = self._quarantined(batch_id)
+        if batch.removed_at is not None:
+            raise Conflict(f"The file of batch #{batch_id} was let go or forgotten, so it cannot be read again.")
         owner = history.monitor_by_id(self.db, batch.monitor_id)
         text = f"{batch.name} is tried again. {note}".strip()
         event = self.desk.event(owner, "retry", text, batch_id=batch_id, author=author)
@@ -372,15 +379,20 @@ class Service(Views):
         return after
 
     def forget(self, monitor: str, batch_id: int | None, keys: list[str], author: str = "command") -> str:
-        """Remove a batch, or rows by their ids, from database and spool; says which models learned from them."""
+        """Remove a batch, or rows by their ids, from database, spool and backups; says which models learned from them.
+
+        Copies of backups that were taken elsewhere cannot be reached.
+        """
         owner = self.the_monitor(monitor)
         if batch_id is None and not keys:
             raise Refused("Say what to forget: --batch BATCH or --id ID.")
         with self._turns[monitor]:
-            done = self.store.forget(owner.id, batch_id, keys, self.desk.event(owner, "forget", "", author=author))
-            for sha256 in done.files:
+            event = self.desk.event(owner, "forget", "", author=author)
+            done = self.store.forget(owner.id, batch_id, keys, event, chores.strip_names(self.desk, owner))
+            for sha256 in set(done.files) - upkeep.named(self.db, "spool"):
                 self.desk.vault.remove("spool", sha256)
-        return done.message
+            told = chores.forget_in_backups(self.desk, owner.id, batch_id, keys)
+        return done.message + told
 
     # --- jobs ------------------------------------------------------------------------------------------------------
 
@@ -399,8 +411,20 @@ class Service(Views):
             )
 
     def upkeep(self) -> None:
-        """The hourly chores: checkpoint the write-ahead log."""
-        self.store.checkpoint()
+        """The hourly chores: empty the write-ahead log, let go of what is old."""
+        chores.tidy(self.desk)
+
+    def back_up(self, hours: float) -> None:
+        """Make a backup if the newest is older than so many hours."""
+        chores.back_up(self.desk, hours)
+
+    def doctor(self) -> None:
+        """Check every promise, keep the findings for the page, and fail where one is broken."""
+        found = tuple(chores.doctor(self.desk.folder))
+        self.findings = (self.desk.now(), found)
+        broken = [finding.text for finding in found if not finding.ok]
+        if broken:
+            raise Unhealthy(" ".join(broken))
 
     @contextmanager
     def recorded_job(self, name: str, seconds: float) -> Iterator[None]:

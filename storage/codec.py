@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import TypeAdapter
 
+from storage.errors import Damaged
+
 R = TypeVar("R")
 _PLAIN = (int, float, str, bool, bytes)
 
@@ -74,7 +76,11 @@ def from_row(record: type[R], row: Mapping[str, Any]) -> R:
     for name, (plain, adapter) in _columns(record).items():
         value = row[name]
         if adapter is not None:
-            value = adapter.validate_python(_loads(value))
+            try:
+                value = adapter.validate_python(_loads(value))
+            except ValueError as error:
+                text = f"A stored {record.__name__.lower()} is damaged: its {name} cannot be read."
+                raise Damaged(f"{text} Look with: run.py doctor.") from error
         elif plain is bool and value is not None:
             value = bool(value)
         values[name] = value

@@ -4,8 +4,9 @@ ProductError
 ├── Refused      the input or the request is wrong: says what, where, what was expected, what to do
 ├── Conflict     right in itself, but something else is in the way (a duplicate name, a held folder)
 ├── Missing      what was asked for is not there (a monitor, a version, a batch)
-└── Unhealthy    the program's own ground gives way (damage, a child that died)
-    └── Blocked  for now only: the disk is full or the database is locked; what was asked is tried again
+└── Unhealthy    the program's own ground gives way (a child that died, a model that does not repeat itself)
+    ├── Blocked  for now only: the disk is full or the database is locked; what was asked is tried again
+    └── Damaged  stored bytes are not what was written; says what to bring back
 
 Raise at the edge and translate foreign errors with ``from``. The page and the command line print ``str(error)``;
 the log keeps the trace.
@@ -69,3 +70,7 @@ class Unhealthy(ProductError):
 
 class Blocked(Unhealthy):
     """A full disk or a lock: nothing is wrong with the work itself, so it waits and is tried again."""
+
+
+class Damaged(Unhealthy):
+    """Stored bytes are not what was written. Nothing is wrong with the work itself."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from storage.errors import Conflict
+from storage.errors import Conflict, Unhealthy
 
 
 class Hold:
@@ -29,6 +29,11 @@ class Hold:
             raise Conflict(
                 f"The data folder {self._note.parent} is held by process {holder.get('pid', '?')}{where}. "
                 "Use that one, stop it, or choose another folder with --data-dir."
+            ) from error
+        except OSError as error:
+            raise Unhealthy(
+                f"The data folder {self._note.parent} cannot be written: {error.strerror}. What is in it can still be "
+                "read: run.py status, run.py export."
             ) from error
         self.note()
 

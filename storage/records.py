@@ -107,6 +107,7 @@ class Batch:
     learnable: bool  # False: never merged into training data (fault, quarantine)
     received_at: int
     done_at: int | None
+    removed_at: int | None = None  # when its file was let go, or what is left of it forgotten
 
 
 @dataclass(frozen=True)
@@ -268,6 +269,7 @@ class Version:
     train_seconds: float
     pinned: bool
     created_at: int
+    removed_at: int | None = None  # when its bytes were let go; the figures stay
 
 
 @dataclass(frozen=True)

@@ -203,6 +203,13 @@ def parts(db: Database) -> None:
     )
 
 
+@migrations()
+def letting_go(db: Database) -> None:
+    """When the file of a batch or the bytes of a version were let go."""
+    db.execute("ALTER TABLE batches ADD COLUMN removed_at INTEGER")
+    db.execute("ALTER TABLE versions ADD COLUMN removed_at INTEGER")
+
+
 def check_known(db: Database) -> None:
     """Refuse a database that a newer version of the program has changed.
 

@@ -112,6 +112,13 @@ class ReadSettings(_Section):
     )
 
 
+class KeepSettings(_Section):
+    """What is kept, and for how long. Scores and profiles are kept for ever."""
+
+    rows_days: int | None = Field(None, ge=1, description="days after which rows and files are let go; None: never")
+    versions: int = Field(50, ge=1, description="former versions kept besides champion, held and pinned ones")
+
+
 class AlertSettings(_Section):
     """One alert channel."""
 
@@ -128,6 +135,7 @@ class Settings(_Section):
     retrain: RetrainSettings = RetrainSettings()
     segments: SegmentSettings = SegmentSettings()
     read: ReadSettings = ReadSettings()
+    keep: KeepSettings = KeepSettings()
     features: dict[str, FeatureSettings] = Field(default_factory=dict)
     alerts: tuple[AlertSettings, ...] = ()
 

@@ -7,7 +7,6 @@ data folder keeps a second process out.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,9 +17,11 @@ from typing import Any, Literal
 
 from sqlite_utils import Database
 
-from storage import codec, writes
+from storage import codec, oblivion, whole, writes
+from storage.connection import open_for_writing
 from storage.errors import Blocked, Conflict, Missing, Unhealthy
 from storage.hold import Hold
+from storage.oblivion import Forgotten
 from storage.records import (
     Action,
     Backtest,
@@ -44,19 +45,9 @@ from storage.records import (
     Version,
 )
 from storage.schema import bring_up_to_date
-from storage.writes import Forgotten
 
 DATABASE = "drift.db"
-_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "busy_timeout=10000",
-    "foreign_keys=ON",
-    "trusted_schema=OFF",
-    "cell_size_check=ON",
-    "secure_delete=ON",
-    "journal_size_limit=67108864",
-)
+_WORTH = 32 << 20  # bytes of free pages that make a compaction worth it
 
 
 @dataclass(frozen=True)
@@ -93,17 +84,23 @@ class Store:
         self._point = point
         self._lock = threading.RLock()
         try:
-            self._db = Database(_connect(folder / DATABASE))
-            for pragma in _PRAGMAS:
-                self._db.conn.execute(f"PRAGMA {pragma}").fetchall()
-            bring_up_to_date(self._db)
+            self._open(folder / DATABASE)
         except Exception:
             self.hold.release()
             raise
 
+    def _open(self, path: Path) -> None:
+        whole.look_before(path)
+        self._db = Database(open_for_writing(path))
+        self._point("migrate:before")
+        bring_up_to_date(self._db)
+        self._point("migrate:after")
+        whole.mark_open(path)
+
     def close(self) -> None:
         """Empty the write-ahead log and let go of the folder."""
         with self._lock:
+            whole.mark_closed(self.folder / DATABASE)
             self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._db.conn.close()
         self.hold.release()
@@ -112,6 +109,12 @@ class Store:
         """Move the write-ahead log into the database as far as readers allow."""
         with self._lock:
             self._db.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def empty_log(self) -> bool:
+        """Move all of the write-ahead log into the database and empty it, unless a reader is in the way."""
+        with self._lock:
+            busy = self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
 
     @contextmanager
     def hurried(self) -> Iterator[None]:
@@ -138,7 +141,7 @@ class Store:
             except BaseException as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError):
+                if isinstance(error, sqlite3.OperationalError) and "readonly" in str(error):
                     raise Blocked(f"The database cannot be written now: {error}.") from error
                 raise
         self._point(f"{name}:after")
@@ -436,12 +439,45 @@ class Store:
             db.execute("UPDATE versions SET pinned = ? WHERE id = ?", [int(pinned), version_id])
             writes.insert(db, "events", event)
 
-    def forget(self, monitor_id: int, batch_id: int | None, keys: Sequence[str], event: Event) -> Forgotten:
-        """Remove a whole batch's rows, or rows by their keys; scores and profiles, which hold no row, are kept."""
+    def forget(
+        self,
+        monitor_id: int,
+        batch_id: int | None,
+        keys: Sequence[str],
+        event: Event,
+        strip: Callable[[Database, Forgotten], None] = lambda db, done: None,
+    ) -> Forgotten:
+        """Remove a whole batch's rows, or rows by their keys; scores and profiles, which hold no row, are kept.
+
+        ``strip`` takes the names of levels that only those rows had out of the profiles.
+        """
         with self._transaction("forget") as db:
-            done = writes.forget(db, monitor_id, batch_id, keys)
+            done = oblivion.forget(db, monitor_id, batch_id, keys, event.created_at)
+            strip(db, done)
             writes.insert(db, "events", replace(event, message=done.message))
+        self.empty_log()
         return done
+
+    def let_go(self, batches: Sequence[int], versions: Sequence[int], event: Event) -> int:
+        """Remove the rows of old batches and mark old versions; scores and profiles stay. Returns how many rows."""
+        with self._transaction("let_go") as db:
+            removed = oblivion.let_go(db, batches, versions, event.created_at)
+            writes.insert(db, "events", event)
+        return removed
+
+    def compact(self) -> bool:
+        """Give the room of removed rows back to the disk, where it is worth a rewrite of the file."""
+        with self._lock:
+            connection = self._db.conn
+            free, pages, size = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_count", "page_size")
+            )
+            if free * size < _WORTH or free < pages / 4:
+                return False
+            connection.execute("VACUUM")
+        self.empty_log()
+        return True
 
     def _insert_version(self, db: Database, version: Version, reference: tuple[int, Mapping[str, bytes]] | None) -> int:
         number = writes.one(
@@ -533,26 +569,3 @@ class Store:
             db.table("jobs").upsert(codec.to_row(job), pk="name")
             if event is not None:
                 writes.insert(db, "events", event)
-
-
-def _connect(path: Path) -> Any:
-    _make_private(path)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise Unhealthy(
-            f"The database {path} is damaged ({error}). Restore a backup with: run.py restore BACKUP --data-dir NEW."
-        ) from error
-    return connection
-
-
-def _make_private(path: Path) -> None:
-    """The database is this user's alone: people's rows and hashes of passwords are in it. (Its log follows suit.)"""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o600)
-    except OSError as error:
-        raise Unhealthy(f"The database {path} cannot be opened for writing: {error.strerror or error}.") from error

@@ -9,6 +9,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pj
 
+from storage.errors import Damaged
 from storage.records import Feature
 
 _TYPES = {"numeric": pa.float64(), "categorical": pa.string(), "date": pa.timestamp("us"), "ignored": pa.string()}
@@ -31,4 +32,7 @@ def to_table(texts: Sequence[str], features: Sequence[Feature]) -> pa.Table:
     options = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
     longest = max(map(len, texts)) * 4 + 4096
     reading = pj.ReadOptions(block_size=max(1 << 20, longest))
-    return pj.read_json(source, read_options=reading, parse_options=options).select(schema.names)
+    try:
+        return pj.read_json(source, read_options=reading, parse_options=options).select(schema.names)
+    except pa.ArrowInvalid as error:
+        raise Damaged(f"Stored rows are damaged ({error}). Look with: run.py doctor.") from error

@@ -9,22 +9,37 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Literal
 
-from storage.errors import Blocked, Missing, Unhealthy
+from storage.errors import Blocked, Damaged, Missing, Unhealthy
+from storage.whole import sync_folder
 
 Area = Literal["spool", "models"]
+AREAS: tuple[Area, ...] = ("spool", "models")
 
 
 class Vault:
-    """Content-addressed files under one data folder."""
+    """Content-addressed files under one data folder.
 
-    def __init__(self, root: Path) -> None:
+    Parameters
+    ----------
+    root : Path
+    point : callable, optional
+        Called with the name of each moment around a write; fault tests kill the process there.
+    """
+
+    def __init__(self, root: Path, point: Callable[[str], None] = lambda name: None) -> None:
         self.root = root
-        for area in ("spool", "models"):
-            (root / area).mkdir(parents=True, exist_ok=True)
+        self._point = point
+        self._lock = threading.Lock()
+        for area in AREAS:
+            try:
+                (root / area).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise Unhealthy(f"The folder {root / area} cannot be made: {error.strerror}.") from error
 
     def path(self, area: Area, sha256: str) -> Path:
         """Where the bytes of a hash lie (whether or not they are there)."""
@@ -42,18 +57,40 @@ class Vault:
         """
         sha256 = hashlib.sha256(data).hexdigest()
         target = self.path(area, sha256)
-        if target.exists() and target.stat().st_size == len(data):
-            return sha256
         try:
-            with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".tmp", delete=False) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(file.name, target)
-            _sync_folder(target.parent)
+            with self._lock:
+                if target.exists() and target.stat().st_size == len(data):
+                    os.utime(target)  # as young as if it were new: ``strays`` leaves it alone until a row names it
+                else:
+                    self._write(target, data, f"{area}:")
         except OSError as error:
             raise Blocked(f"Could not write to {target.parent}: {error.strerror or error}.") from error
         return sha256
+
+    def replace(self, area: Area, sha256: str, data: bytes) -> None:
+        """Put whole bytes in the place of damaged ones."""
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise Damaged(f"The bytes to put in place of {sha256[:12]}… are not those of its name.")
+        with self._lock:
+            self._write(self.path(area, sha256), data, f"{area}:")
+
+    def _write(self, target: Path, data: bytes, name: str) -> None:
+        self._point(f"{name}before")
+        handle, aside = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                self._point(f"{name}written")
+                os.fsync(file.fileno())
+            self._point(f"{name}synced")
+            os.replace(aside, target)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
+        self._point(f"{name}renamed")
+        sync_folder(target.parent)
+        self._point(f"{name}after")
 
     def get(self, area: Area, sha256: str) -> bytes:
         """The bytes of a hash, checked.
@@ -62,7 +99,7 @@ class Vault:
         ------
         Missing
             If they are not there.
-        Unhealthy
+        Damaged
             If they are not what was stored.
         """
         path = self.path(area, sha256)
@@ -70,8 +107,10 @@ class Vault:
             data = path.read_bytes()
         except FileNotFoundError as error:
             raise Missing(f"The stored file {sha256[:12]}… is gone from {path.parent}.") from error
+        except OSError as error:
+            raise Damaged(f"The stored file {sha256[:12]}… in {path.parent} cannot be read: {error}.") from error
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise Unhealthy(f"The stored file {sha256[:12]}… in {path.parent} is damaged: its hash does not match.")
+            raise Damaged(f"The stored file {sha256[:12]}… in {path.parent} is damaged: its hash does not match.")
         return data
 
     def has(self, area: Area, sha256: str) -> bool:
@@ -90,15 +129,28 @@ class Vault:
 
     def sweep(self) -> int:
         """Remove what an interrupted write left behind. Call only at start, before anything writes."""
-        strays = [stray for area in ("spool", "models") for stray in (self.root / area).glob("*.tmp")]
-        for stray in strays:
+        left = [stray for area in AREAS for stray in (self.root / area).glob("*.tmp")]
+        for stray in left:
             stray.unlink(missing_ok=True)
-        return len(strays)
+        return len(left)
+
+    def strays(self, area: Area, named: Container[str], before: float) -> list[str]:
+        """Hashes that no row names and that are older than a moment (seconds since 1970)."""
+        return [
+            sha256 for sha256 in self.hashes(area) if sha256 not in named and _changed(self.path(area, sha256)) < before
+        ]
+
+    def remove_strays(self, area: Area, named: Container[str], before: float) -> int:
+        """Remove what no row names; what is being stored at this moment is younger, and stays."""
+        with self._lock:
+            gone = self.strays(area, named, before)
+            for sha256 in gone:
+                self.remove(area, sha256)
+        return len(gone)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _changed(path: Path) -> float:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlite_utils import Database
@@ -173,52 +173,3 @@ def crown(db: Database, monitor_id: int, version_id: int, leaving: str = "retire
     db.execute("UPDATE versions SET state = ? WHERE monitor_id = ? AND state = 'champion'", [leaving, monitor_id])
     db.execute("UPDATE versions SET state = 'champion' WHERE id = ?", [version_id])
     db.execute("UPDATE monitors SET champion = ? WHERE id = ?", [version_id, monitor_id])
-
-
-FORGOTTEN = "Rows were forgotten, and with them the file they came in."
-
-
-@dataclass(frozen=True)
-class Forgotten:
-    """What was removed, and which files in the spool still hold it."""
-
-    rows: int
-    files: tuple[str, ...]
-    message: str
-
-
-def forget(db: Database, monitor_id: int, batch_id: int | None, keys: Sequence[str]) -> Forgotten:
-    """Remove rows of a batch (all, or those with the keys) or of the monitor; and late labels of the keys."""
-    where = "batch_id IN (SELECT id FROM batches WHERE monitor_id = :monitor AND (:batch IS NULL OR id = :batch))"
-    if keys:
-        where += " AND key IN (SELECT value FROM json_each(:keys))"
-    arguments = {"monitor": monitor_id, "batch": batch_id, "keys": codec.to_json(list(keys))}
-    touched = [
-        row["batch_id"]
-        for row in db.query(f"SELECT DISTINCT batch_id FROM rows WHERE {where}", arguments)  # nosec B608
-    ]
-    late = "monitor_id = :monitor AND key IN (SELECT value FROM json_each(:keys))"
-    deliveries = [
-        row["delivery_id"]
-        for row in db.query(f"SELECT DISTINCT delivery_id FROM labels WHERE {late}", arguments)  # nosec B608
-    ]
-    removed = db.execute(f"DELETE FROM rows WHERE {where}", arguments).rowcount  # nosec B608
-    if keys:
-        db.execute(f"DELETE FROM labels WHERE {late}", arguments)  # nosec B608
-    spoiled = codec.to_json(touched + deliveries + ([batch_id] if batch_id is not None else []))
-    db.execute(
-        "UPDATE batches SET reason = ?, rows = CASE kind WHEN 'labels' THEN rows ELSE (SELECT count(*) FROM rows WHERE "
-        "batch_id = batches.id) END WHERE id IN (SELECT value FROM json_each(?))",
-        [FORGOTTEN, spoiled],
-    )
-    files = db.query("SELECT sha256 FROM batches WHERE id IN (SELECT value FROM json_each(?))", [spoiled])
-    taught = db.query(
-        "SELECT DISTINCT number FROM versions, json_each(versions.trained_on) AS part WHERE monitor_id = ? "
-        "AND part.value IN (SELECT value FROM json_each(?)) ORDER BY number",
-        [monitor_id, spoiled],
-    )
-    numbers = ", ".join(f"v{row['number']}" for row in taught)
-    message = f"{removed} rows were forgotten."
-    if numbers:
-        message += f" Models that had learned from them: {numbers}; train again and remove those."
-    return Forgotten(removed, tuple(row["sha256"] for row in files), message)

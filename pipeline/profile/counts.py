@@ -23,6 +23,7 @@ from pipeline.profile.blas import one_thread
 from pipeline.profile.columns import Source, coded, loose_numbers, pieces
 from pipeline.profile.grid import CELLS, FeatureGrid, Grid
 from pipeline.profile.joint import Joint
+from storage.errors import Damaged
 
 SHARDS = 8  # each cell is split by a hash of the value, so that one value that piles up stands out
 MOST_NEW = 200  # new levels kept by name
@@ -111,10 +112,15 @@ class Profile:
     @staticmethod
     def from_parts(grid: Grid, rows: int, parts: Mapping[str, bytes]) -> Profile:
         """A profile from blobs, all or some; parts of features the grid does not know are passed over."""
-        features = {
-            feature.name: _unpack(feature, parts[feature.name]) for feature in grid.features if feature.name in parts
-        }
-        return Profile(grid, rows, features, joint.unpack(parts[""]) if "" in parts else None)
+        try:
+            features = {
+                feature.name: _unpack(feature, parts[feature.name])
+                for feature in grid.features
+                if feature.name in parts
+            }
+            return Profile(grid, rows, features, joint.unpack(parts[""]) if "" in parts else None)
+        except (zlib.error, struct.error, ValueError, LookupError, TypeError) as error:
+            raise Damaged(f"A stored profile is damaged ({error}). Look with: run.py doctor.") from error
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from sqlite_utils import Database
 
 from storage import codec
-from storage.errors import Missing, Unhealthy
+from storage.connection import open_database
+from storage.errors import Damaged, Missing
 from storage.schema import check_known
 
 R = TypeVar("R")
@@ -29,11 +30,11 @@ def connect(path: Path) -> Database:
     """
     if not path.exists():
         raise Missing(f"There is no data at {path.parent}. Start with: run.py init NAME --reference FILE --target COL")
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=10)
+    connection = open_database(path, read_only=True)
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA trusted_schema=OFF")
     db = Database(connection)
-    with contextlib.suppress(sqlite3.DatabaseError):  # damaged: the first question says so
+    with contextlib.suppress(Damaged, sqlite3.DatabaseError):  # damaged: the first question says so
         check_known(db)
     return db
 
@@ -44,13 +45,11 @@ def change_number(db: Database) -> int:
 
 
 def records(db: Database, record: type[R], query: str, arguments: Sequence[Any] | Mapping[str, Any]) -> list[R]:
-    """What a query finds, as records. Raises Unhealthy where the database cannot be read."""
+    """What a query finds, as records."""
     try:
         return [codec.from_row(record, row) for row in db.query(query, arguments)]
     except OverflowError:  # a number that no column can hold is the number of nothing
         return []
-    except sqlite3.DatabaseError as error:
-        raise Unhealthy(f"The database could not be read: {error}.") from error
 
 
 def first(found: list[R], what: str) -> R:
