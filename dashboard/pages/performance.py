@@ -9,7 +9,7 @@ import dash
 import numpy as np
 from dash import Input, Output, State, callback, html
 
-from dashboard import brief, charts, look, parts, say, scope, service, theme
+from dashboard import brief, by_part, charts, look, parts, say, scope, service, theme
 from dashboard.guard import guarded
 from storage import history
 from storage.records import Monitor
@@ -163,7 +163,11 @@ def _detail(owner: Monitor, view: scope.Window, known: scope.Known) -> list[Any]
     tables = [_versus(view, known)]
     if "confusion" in recent:
         tables.insert(0, _classes(recent, about))
-    return [html.Div(row, className="grid-2 grid-even"), html.Div(tables, className="grid-2")]
+    by_part_of_rows = by_part.panel(view, service().settings(owner.id))
+    return [
+        html.Div(row, className="grid-2 grid-even"), html.Div(tables, className="grid-2"),
+        *([by_part_of_rows] if by_part_of_rows is not None else []),
+    ]  # fmt: skip
 
 
 def _residuals(owner: Monitor, view: scope.Window, known: scope.Known, recent: dict[str, Any], about: str) -> Any:

@@ -34,7 +34,7 @@ class Part:
     words: str
     now: Metric
     before: Metric | None  # in the range before; None: too few rows there
-    lag: float  # how much worse than all rows, in units of the metric; negative: better
+    lag: float  # how much worse than all other rows, in units of the metric; negative: better
     lag_sure: bool  # by more than chance, all parts allowed for
     change: float | None  # against the range before; positive is better
     change_sure: bool
@@ -69,7 +69,10 @@ def cut(columns: Mapping[str, NDArray[Any]], schema: Schema) -> dict[str, Any]:
             continue
         seen = values[np.isfinite(values)]
         edges = np.unique(np.quantile(seen, np.arange(1, BANDS) / BANDS)) if len(seen) else np.empty(0)
+        above = seen[seen > seen.min()] if len(seen) else seen
         edges = edges[edges > seen.min()] if len(seen) else edges
+        if not len(edges) and len(above):
+            edges = np.array([above.min()])  # most rows share the lowest value, zero as a rule
         if len(edges):
             out[feature.name] = {"edges": [float(edge) for edge in edges]}
     return out
@@ -186,11 +189,11 @@ def read(
     for key, sums in kept.items():
         earlier = there.get(key)
         past = _metric(row, earlier) if earlier is not None and earlier[0] >= min_rows else None
-        level = _metric(row, sums)
+        level, others = _metric(row, sums), total - sums
         out.append(
             Part(
                 *key, level, past,
-                lag=row.gain(level.value, whole.value), lag_sure=abs(_z(sums, total - sums)) > limit,
+                lag=row.gain(level.value, _metric(row, others).value), lag_sure=abs(_z(sums, others)) > limit,
                 change=None if past is None else row.gain(past.value, level.value),
                 change_sure=past is not None and abs(_z(sums, earlier)) > limit,
             )

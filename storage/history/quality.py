@@ -87,12 +87,13 @@ def performance_of(db: Database, batch_id: int) -> list[Performance]:
     return records(db, Performance, "SELECT * FROM performance WHERE batch_id = ? ORDER BY id", [batch_id])
 
 
-def parts(db: Database, monitor_id: int, first: int, last: int) -> list[dict[str, Any]]:
-    """Sums over parts of the rows of the batches from one id to another, by the newest word on each, in order."""
+def parts(db: Database, monitor_id: int, last: int, before: int) -> list[dict[str, Any]]:
+    """Sums over parts of the rows, by the newest word on each: of the newest so many batches with ids below one."""
     query = (
+        "WITH chosen AS (SELECT id FROM batches WHERE monitor_id = ? AND kind = 'rows' AND version_id IS NOT NULL "
+        "AND state != 'quarantined' AND id < ? ORDER BY id DESC LIMIT ?) "
         "SELECT parts.data FROM parts JOIN performance p ON p.id = parts.performance_id WHERE p.id IN "
-        "(SELECT max(q.id) FROM performance q JOIN batches b ON b.id = q.batch_id WHERE b.monitor_id = ? "
-        "AND b.state != 'quarantined' AND b.id BETWEEN ? AND ? AND q.basis = 'measured' GROUP BY q.batch_id) "
-        "ORDER BY p.batch_id"
+        "(SELECT max(q.id) FROM performance q JOIN chosen ON chosen.id = q.batch_id WHERE q.basis = 'measured' "
+        "GROUP BY q.batch_id) ORDER BY p.batch_id"
     )
-    return [orjson.loads(data) for (data,) in db.conn.execute(query, [monitor_id, first, last])]
+    return [orjson.loads(data) for (data,) in db.conn.execute(query, [monitor_id, before, last])]

@@ -52,7 +52,7 @@ def row_texts(db: Database, batch_id: int, labelled: bool = False, until: int | 
     condition = " WHERE label IS NOT NULL" if labelled else ""
     label = "label" if until is None else _LABEL_THEN
     query = (
-        f"SELECT * FROM (SELECT key, data, {label} AS label, prediction, probabilities, position FROM rows "
+        f"SELECT * FROM (SELECT key, data, {label} AS label, prediction, probabilities, position FROM rows "  # nosec B608
         f"WHERE batch_id = :batch){condition} ORDER BY position"
     )
     cells = db.conn.execute(query, {"batch": batch_id, "until": until}).fetchall()
