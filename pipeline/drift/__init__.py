@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pipeline.drift.band import healthy_band
 from pipeline.drift.episodes import episodes
-from pipeline.drift.score import score
+from pipeline.drift.score import score, scores
 
-__all__ = ["episodes", "healthy_band", "score"]
+__all__ = ["episodes", "healthy_band", "score", "scores"]

@@ -11,17 +11,20 @@ import numpy as np
 
 from pipeline.drift.laws import log_chi2
 from pipeline.drift.sides import Side
+from pipeline.profile import Profile
 
 _LEAST = 50  # rows of a batch
 
 
-def compare(base: Side, seen: Side, judged: Set[str]) -> tuple[float, float]:
+def compare(base: Side, seen: Profile, judged: Set[str]) -> tuple[float, float]:
     """Hotelling's T-squared of the mean scores of all linked features.
 
     Parameters
     ----------
-    base, seen : Side
-        Reference and batch.
+    base : Side
+        Reference.
+    seen : Profile
+        Batch.
     judged : set of str
         Features that may speak.
 
@@ -31,8 +34,8 @@ def compare(base: Side, seen: Side, judged: Set[str]) -> tuple[float, float]:
         Log p-value, and the effect: Mahalanobis' distance of the means without its small-sample bias. (0, 0) where
         there is too little to compare.
     """
-    ties, joint = base.ties, seen.profile.joint
-    n, m = float(seen.profile.rows), float(base.profile.rows)
+    ties, joint = base.ties, seen.joint
+    n, m = float(seen.rows), float(base.profile.rows)
     if ties is None or joint is None or n < _LEAST or m < 10 * len(ties.means) + _LEAST:
         return 0.0, 0.0
     linked = base.profile.grid.linked

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.drift.eyes import unbiased
 from pipeline.drift.laws import log_normal
 from pipeline.drift.sides import Side, fisher
+from pipeline.profile import Profile
 from pipeline.profile.joint import correlations
 
 Floats = NDArray[np.float64]
@@ -30,18 +31,18 @@ class Pairs:
     names: tuple[str, ...]
 
 
-def compare(base: Side, seen: Side, judged: Set[str]) -> Pairs | None:
+def compare(base: Side, seen: Profile, judged: Set[str]) -> Pairs | None:
     """Each pair's correlation of scores on both sides, by Fisher's z; None where there is nothing to compare.
 
     Only pairs of ``judged`` features that vary in the batch can be surprising.
     """
-    grid, ties, joint = base.profile.grid, base.ties, seen.profile.joint
+    grid, ties, joint = base.profile.grid, base.ties, seen.joint
     if ties is None or joint is None or len(grid.linked) < 2:
         return None
-    covariance = joint.moments(seen.profile.rows)[1]
+    covariance = joint.moments(seen.rows)[1]
     first, second = ties.first, ties.second
     r, s = ties.correlations[first, second], correlations(covariance)[first, second]
-    n, m = float(max(seen.profile.rows, 4)), float(max(base.profile.rows, 4))
+    n, m = float(max(seen.rows, 4)), float(max(base.profile.rows, 4))
     variance = ties.bonds * ((1 + 10 / n) / (n - 3) + 1 / (m - 3))
     log_p = np.minimum(log_normal(np.abs(fisher(s) - ties.z) / np.sqrt(variance)) + np.log(2.0), 0.0)
     varies = (np.diag(covariance) > 0.05) & np.array([name in judged for name in grid.linked], bool)

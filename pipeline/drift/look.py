@@ -5,14 +5,15 @@ Pure: no I/O, no clock, no randomness.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.drift import dates, eyes
 from pipeline.drift.laws import LEAST, log_more, pool
-from pipeline.drift.sides import Side
+from pipeline.drift.sides import Board, Side
 from pipeline.profile.layout import grouped
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ _WEIGHTS = {"numeric": NUMERIC_EYES, "categorical": LEVEL_EYES, "date": dates.EY
 
 @dataclass(frozen=True)
 class Sight:
-    """What was seen of each feature; arrays of shape (features,).
+    """What was seen of each feature of one batch; arrays of shape (features,).
 
     Attributes
     ----------
@@ -42,6 +43,8 @@ class Sight:
         The eye that was most surprised.
     cells
         The single value or level that changed most.
+    few
+        Whether one of the sides has too few values.
     """
 
     names: tuple[str, ...]
@@ -49,40 +52,54 @@ class Sight:
     effect: Floats
     eyes: tuple[str, ...]
     cells: NDArray[np.intp]
+    few: NDArray[np.bool_]
 
 
-def look(base: Side, seen: Side, least_rows: int) -> Sight:
-    """All eyes over all features.
+@dataclass(frozen=True)
+class Found:
+    """What the eyes see of one kind of feature: (lines, eyes), and (lines,) of the rest as in ``Sight``."""
+
+    log_p: Floats
+    effect: Floats
+    cells: NDArray[np.intp]
+    few: NDArray[np.bool_]
+
+
+def look(base: Side, seen: Side, least_rows: int) -> list[Sight]:
+    """All eyes over all features of each batch.
 
     Parameters
     ----------
     base, seen : Side
-        Reference and batch over the same features.
+        Reference, repeated for each batch, and batches over the same features.
     least_rows : int
         With fewer values on either side only the null rate of a feature is looked at.
     """
-    parts = []
+    kinds = []
     if base.numeric:
-        parts.append(_pooled("numeric", *_numbers(base, seen, least_rows)))
+        kinds.append(("numeric", numbers(base.board, seen.board, least_rows)))
     if base.categorical:
-        parts.append(_pooled("categorical", *_levels(base, seen, least_rows)))
+        kinds.append(("categorical", _levels(base, seen, least_rows)))
     if base.dates:
-        parts.append(_pooled("date", *_dates(base, seen, least_rows)))
+        kinds.append(("date", _dates(base, seen, least_rows)))
+    many = len(seen.profiles)
+    parts = [_pooled(_WEIGHTS[kind], found) for kind, found in kinds]
     if not parts:
-        return Sight((), np.zeros(0), np.zeros(0), (), np.zeros(0, np.intp))
-    log_p, effect, cells = (np.concatenate([part[at] for part in parts]) for at in (0, 1, 3))
-    return Sight(base.names, log_p, effect, tuple(eye for part in parts for eye in part[2]), cells)
+        return [Sight((), np.zeros(0), np.zeros(0), (), np.zeros(0, np.intp), np.zeros(0, bool))] * many
+    wide = [np.concatenate([part[at].reshape(many, -1) for part in parts], axis=1) for at in range(5)]
+    return [
+        Sight(base.names, log_p, effect, tuple(leading.tolist()), cells, few)
+        for log_p, effect, leading, cells, few in zip(*wide, strict=True)
+    ]
 
 
-def _pooled(
-    kind: str, log_p: Floats, effect: Floats, cells: NDArray[np.intp]
-) -> tuple[Floats, Floats, list[str], NDArray]:
-    """One p-value, effect and leading eye a feature, from (features, eyes)."""
-    names, weights = list(_WEIGHTS[kind]), np.array(list(_WEIGHTS[kind].values()))
-    log_p = np.maximum(log_p, 10 * LEAST)
-    largest = np.where(log_p < _SURE, effect, 0.0).max(axis=1)
+def _pooled(eyes_of: Mapping[str, float], found: Found) -> tuple[Floats, Floats, NDArray, NDArray, NDArray]:
+    """One p-value, effect and leading eye a line, from (lines, eyes)."""
+    names, weights = np.array(list(eyes_of)), np.array(list(eyes_of.values()))
+    log_p = np.maximum(found.log_p, 10 * LEAST)
+    largest = np.where(log_p < _SURE, found.effect, 0.0).max(axis=1)
     leading = (log_p - np.log(weights)).argmin(axis=1)
-    return pool(log_p, weights), largest, [names[at] for at in leading], cells
+    return pool(log_p, weights), largest, names[leading], found.cells, found.few
 
 
 def _effective(n: Floats, m: Floats, wobble: Floats) -> tuple[Floats, Floats]:
@@ -91,16 +108,16 @@ def _effective(n: Floats, m: Floats, wobble: Floats) -> tuple[Floats, Floats]:
     return np.maximum(n / (1 + n * wobble), 1.0), np.maximum(m / (1 + m * wobble / _CHUNKS), 1.0)
 
 
-def _numbers(base: Side, seen: Side, least_rows: int) -> tuple[Floats, Floats, NDArray[np.intp]]:
+def numbers(base: Board, seen: Board, least_rows: int) -> Found:
+    """What the eyes for numbers see, in the order of ``NUMERIC_EYES``."""
     one, two, lens = base.numbers, seen.numbers, base.lens
-    wobble = base.wobble[: len(base.numeric)]
-    n, m = _effective(two.present, one.present, wobble)
-    all_n, all_m = _effective(np.full(len(n), float(two.rows)), np.full(len(n), float(one.rows)), wobble)
+    n, m = _effective(two.present, one.present, base.wobble)
+    all_n, all_m = _effective(two.rows, one.rows, base.wobble)
     by_n, by_m = n / np.maximum(two.present, 1), m / np.maximum(one.present, 1)
     cells, many = eyes.moved(two.shards * by_n[:, None], n, one.shards * by_m[:, None], m)
     single = [np.take_along_axis(side.shards, cells, 1) * by[:, None] for side, by in ((two, by_n), (one, by_m))]
     tails = [np.einsum("tfc,fc->ft", lens.lower, side.cells) * by[:, None] for side, by in ((two, by_n), (one, by_m))]
-    nulls = [np.array(two.nulls * all_n / max(two.rows, 1)), np.array(one.nulls * all_m / max(one.rows, 1))]
+    nulls = [two.nulls * all_n / np.maximum(two.rows, 1), one.nulls * all_m / np.maximum(one.rows, 1)]
     x, y = (np.column_stack((single[at], tails[at], nulls[at])) for at in (0, 1))
     wide_n, wide_m = (np.column_stack(((a,) * (x.shape[1] - 1)) + (b,)) for a, b in ((n, all_n), (m, all_m)))
     log_p, effect = eyes.counted(x, wide_n, y, wide_m)
@@ -116,7 +133,7 @@ def _numbers(base: Side, seen: Side, least_rows: int) -> tuple[Floats, Floats, N
         (log_p[:, -1], effect[:, -1]),
     )
     few = np.minimum(two.present, one.present) < least_rows
-    return *_side_by_side(rows, few), cells[at, best]
+    return Found(*_side_by_side(rows, few), cells[at, best], few)
 
 
 def _shifts(scores: Floats, p: Floats, q: Floats, n: Floats, m: Floats) -> list[eyes.Seen]:
@@ -127,26 +144,26 @@ def _shifts(scores: Floats, p: Floats, q: Floats, n: Floats, m: Floats) -> list[
     return list(zip(log_p.reshape(many, -1), effect.reshape(many, -1), strict=True))
 
 
-def _levels(base: Side, seen: Side, least_rows: int) -> tuple[Floats, Floats, NDArray[np.intp]]:
+def _levels(base: Side, seen: Side, least_rows: int) -> Found:
     one, two = base.levels, seen.levels
-    wobble = base.wobble[len(base.numeric) : len(base.numeric) + len(base.categorical)]
+    (once, again), wobble = base.rare, base.wobble(base.categorical)
     n, m = _effective(two.present, one.present, wobble)
-    all_n, all_m = _effective(np.full(len(n), float(two.rows)), np.full(len(n), float(one.rows)), wobble)
+    all_n, all_m = _effective(two.rows, one.rows, wobble)
     by_n, by_m = n / np.maximum(two.present, 1), m / np.maximum(one.present, 1)
     x, y = two.counts * by_n[:, None], one.counts * by_m[:, None]
     cells, many = eyes.moved(x, n, y, m)
     fresh, top = (part * by_n for part in _fresh(base, seen))
     marked = [np.take_along_axis(side, cells, 1) for side in (x, y)]
-    nulls = [two.nulls * all_n / max(two.rows, 1), one.nulls * all_m / max(one.rows, 1)]
-    once = base.lens.once * by_m
-    clump = 1 + base.lens.again * n / m  # an unseen level that comes at all comes more than once in a large batch
+    nulls = [two.nulls * all_n / np.maximum(two.rows, 1), one.nulls * all_m / np.maximum(one.rows, 1)]
+    expected = once * by_m
+    clump = 1 + again * n / m  # an unseen level that comes at all comes more than once in a large batch
     left = np.column_stack((marked[0], fresh / clump, nulls[0]))
-    right = np.column_stack((marked[1], once / clump, nulls[1]))
+    right = np.column_stack((marked[1], expected / clump, nulls[1]))
     wide_n, wide_m = (np.column_stack((a, a, np.maximum(a / clump, 1.0), b)) for a, b in ((n, all_n), (m, all_m)))
     log_p, effect = eyes.counted(left, wide_n, right, wide_m)
     best, at = log_p[:, : cells.shape[1]].argmin(axis=1), np.arange(len(n))
-    one_name = log_more(top, n, np.zeros_like(m), m) + np.log1p(base.lens.once)
-    new = np.minimum(np.minimum(np.where(fresh * m > once * n, log_p[:, -2], 0.0), one_name) + np.log(2.0), 0.0)
+    one_name = log_more(top, n, np.zeros_like(m), m) + np.log1p(once)
+    new = np.minimum(np.minimum(np.where(fresh * m > expected * n, log_p[:, -2], 0.0), one_name) + np.log(2.0), 0.0)
     rows = (
         eyes.shape(x, y, n, m, two.new * by_n, one.new * by_m),
         (np.minimum(log_p[at, best] + np.log(many), 0.0), effect[at, best]),
@@ -154,47 +171,46 @@ def _levels(base: Side, seen: Side, least_rows: int) -> tuple[Floats, Floats, ND
         (log_p[:, -1], effect[:, -1]),
     )
     few = np.minimum(two.present, one.present) < least_rows
-    return *_side_by_side(rows, few), cells[at, best]
+    return Found(*_side_by_side(rows, few), cells[at, best], few)
 
 
 def _fresh(base: Side, seen: Side) -> tuple[Floats, Floats]:
-    """Rows of levels that the reference lacks: all of them, and those of the most frequent such level.
+    """Rows of levels that the reference lacks: all of them, and those of the most frequent such level; (lines,) each.
 
-    How many are to be expected shows in the levels that the reference saw once (Good and Turing), ``Lens.once``.
+    How many are to be expected shows in the levels that the reference saw once (Good and Turing), ``Side.rare``.
     """
-    all_of, top = np.zeros(len(base.categorical)), np.zeros(len(base.categorical))
-    for at, name in enumerate(base.categorical):
-        new = seen.profile.features[name].new
-        if new:
-            known = base.profile.features[name].new or {}
-            rows = [count for level, count in new.items() if level not in known]
-            unnamed = seen.profile.features[name].new_rows - sum(new.values())
+    pairs = list(zip(base.parts(base.categorical), seen.parts(base.categorical), strict=True))
+    all_of, top = np.zeros(len(pairs)), np.zeros(len(pairs))
+    for at, (one, two) in enumerate(pairs):
+        if two.new:
+            known = one.new or {}
+            rows = [count for level, count in two.new.items() if level not in known]
+            unnamed = two.new_rows - sum(two.new.values())
             all_of[at], top[at] = float(sum(rows) + unnamed), float(max(rows, default=0))
     return all_of, top
 
 
-def _dates(base: Side, seen: Side, least_rows: int) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    first = len(base.numeric) + len(base.categorical)
-    lines = []
-    few = np.zeros(len(base.dates), bool)
-    for at, name in enumerate(base.dates):
-        one, two = base.profile.features[name], seen.profile.features[name]
-        wobble = base.wobble[first + at : first + at + 1]
-        n, m = _effective(np.array([float(two.present)]), np.array([float(one.present)]), wobble)
-        rows = _effective(np.array([float(seen.profile.rows)]), np.array([float(base.profile.rows)]), wobble)
-        few[at] = min(two.present, one.present) < least_rows
-        nulls = eyes.counted(
-            two.nulls / max(seen.profile.rows, 1) * rows[0],
-            rows[0],
-            one.nulls / max(base.profile.rows, 1) * rows[1],
-            rows[1],
-        )
-        lines.append((*dates.look(one, two, base.profile.grid.by_name[name], n, m), nulls))
-    rows_of = tuple(
-        (np.concatenate([line[eye][0] for line in lines]), np.concatenate([line[eye][1] for line in lines]))
-        for eye in range(len(dates.EYES))
+def _dates(base: Side, seen: Side, least_rows: int) -> Found:
+    """What the eyes for dates see, in the order of ``dates.EYES``: those for numbers lend theirs."""
+    values, lags = numbers(base.moments, seen.moments, least_rows), numbers(base.lags, seen.lags, least_rows)
+    own = values.log_p[:, -1], values.effect[:, -1]
+    stands = dates.stands(base.moments, seen.moments)
+    n, m = _effective(seen.moments.numbers.present, base.moments.numbers.present, base.moments.wobble)
+    rows = (
+        *dates.look(base.moments, seen.moments, n, m),
+        tuple(np.where(stands, part, 0.0) for part in _but_nulls(values)),
+        _but_nulls(lags),
+        own,
     )
-    return *_side_by_side(rows_of, few), np.zeros(len(lines), np.intp)
+    return Found(*_side_by_side(rows, values.few), values.cells, values.few)
+
+
+def _but_nulls(found: Found) -> eyes.Seen:
+    """The eyes for numbers as one, without that for missing ones."""
+    weights = np.array(list(NUMERIC_EYES.values()))[:-1]
+    log_p, effect, *_ = _pooled(dict(enumerate(weights / weights.sum())), replace(
+        found, log_p=found.log_p[:, :-1], effect=found.effect[:, :-1]))  # fmt: skip
+    return np.where(found.few, 0.0, log_p), np.where(found.few, 0.0, effect)
 
 
 def _side_by_side(rows: tuple[eyes.Seen, ...], few: NDArray[np.bool_]) -> eyes.Seen:

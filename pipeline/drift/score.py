@@ -6,7 +6,9 @@ Pure: no I/O, no clock, no randomness. The mathematics is told in docs/drift-sco
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from pipeline.distances import DISTANCES
 from pipeline.drift import crowd, faults, links, words
 from pipeline.drift.laws import LEAST
 from pipeline.drift.look import Sight, look
-from pipeline.drift.measured import distances
+from pipeline.drift.measured import Distances, distances
 from pipeline.drift.sides import Side, sides
 from pipeline.drift.verdict import Ruling, rule
 from pipeline.profile import Profile
@@ -23,6 +25,7 @@ from storage.records import DriftReport, FeatureDrift, Verdict
 from storage.settings import Settings
 
 Floats = NDArray[np.float64]
+_TOGETHER = 256  # features of batches judged at once: their counts fit the caches
 _SUSPECT = float(np.log(1e-4))  # features this surprising are searched for faults
 
 
@@ -42,19 +45,44 @@ def score(reference: Profile, batch: Profile, settings: Settings) -> DriftReport
         A score of 1.0 is the alarm line for every feature and for the batch; features come worst first; all figures are
         finite.
     """
-    base, seen = sides(reference, batch)
-    least_rows = settings.drift.min_rows
-    sight = look(base, seen, least_rows)
-    known = distances(base, seen)
-    if min(batch.rows, reference.rows) < least_rows:
-        return _too_few(base, seen, sight, known, settings)
-    rules, watched, least = _asked(sight.names, base, settings)
+    return next(scores(reference, [batch], settings))
+
+
+def scores(reference: Profile, batches: Iterable[Profile], settings: Settings) -> Iterator[DriftReport]:
+    """The same for many batches, several at a time, which is quicker than one by one.
+
+    Parameters
+    ----------
+    reference : Profile
+    batches : iterable of Profile
+    settings : Settings
+
+    Yields
+    ------
+    DriftReport
+        In the order of the batches.
+    """
+    together = max(_TOGETHER // max(len(reference.features), 1), 1)
+    for _, alike in groupby(batches, key=lambda batch: tuple(batch.features)):
+        while some := list(islice(alike, together)):
+            base, seen = sides(reference, some)
+            sights, known = look(base, seen, settings.drift.min_rows), distances(base, seen)
+            for batch, sight, measures in zip(some, sights, known, strict=True):
+                yield _report(base, batch, sight, measures, settings)
+
+
+def _report(base: Side, batch: Profile, sight: Sight, known: Distances, settings: Settings) -> DriftReport:
+    """What was seen of one batch, judged."""
+    reference = base.profile
+    if min(batch.rows, reference.rows) < settings.drift.min_rows:
+        return _too_few(reference, batch, sight, known, settings)
+    rules, watched, least = _asked(sight.names, reference, settings)
     calibrated = watched & np.array([rules[name] is None for name in sight.names], bool)
     judged = {name for name, asked in zip(sight.names, calibrated, strict=True) if asked}
-    pairs = links.compare(base, seen, judged)
-    ruling = rule(sight, pairs, crowd.compare(base, seen, judged), least, calibrated, settings)
+    pairs = links.compare(base, batch, judged)
+    ruling = rule(sight, pairs, crowd.compare(base, batch, judged), least, calibrated, settings)
     ruling = _with_rules(ruling, sight, rules, watched, known)
-    features = [_feature(base, seen, sight, at, ruling, known, settings) for at in range(len(sight.names))]
+    features = [_feature(reference, batch, sight, at, ruling, known) for at in range(len(sight.names))]
     suspects = [name for name, p in zip(sight.names, sight.log_p, strict=True) if p < _SUSPECT]
     report = DriftReport(
         rows=batch.rows, verdict="drift" if ruling.drifts else "stable", score=ruling.score,
@@ -66,7 +94,7 @@ def score(reference: Profile, batch: Profile, settings: Settings) -> DriftReport
 
 
 def _asked(
-    names: tuple[str, ...], base: Side, settings: Settings
+    names: tuple[str, ...], base: Profile, settings: Settings
 ) -> tuple[dict[str, tuple[str, float] | None], NDArray[np.bool_], Floats]:
     """Of each feature: its house rule, whether it is watched, the smallest effect that counts."""
     if not settings.features and settings.drift.rule == "calibrated":
@@ -77,11 +105,11 @@ def _asked(
     return {name: house_rule(name, base, settings) for name in names}, watched, least
 
 
-def house_rule(name: str, base: Side, settings: Settings) -> tuple[str, float] | None:
+def house_rule(name: str, base: Profile, settings: Settings) -> tuple[str, float] | None:
     """The distance that alarms for a feature, and its threshold; None for the calibrated score."""
     own, all_ = settings.of(name), settings.drift
     chosen = own.rule or all_.rule
-    if chosen == "calibrated" or base.profile.grid.by_name[name].kind not in DISTANCES[chosen].kinds:
+    if chosen == "calibrated" or base.grid.by_name[name].kind not in DISTANCES[chosen].kinds:
         return None
     general = all_.threshold if own.rule in (None, all_.rule) else None
     return chosen, own.threshold or general or DISTANCES[chosen].usual_threshold
@@ -92,9 +120,7 @@ def _least_effect(name: str, settings: Settings) -> float:
     return max(settings.drift.min_effect if own is None else own, 1e-9)
 
 
-def _with_rules(
-    ruling: Ruling, sight: Sight, rules: dict, watched: Floats, known: dict[str, dict[str, float]]
-) -> Ruling:
+def _with_rules(ruling: Ruling, sight: Sight, rules: dict, watched: NDArray[np.bool_], known: Distances) -> Ruling:
     """The ruling with the features that are judged by a distance of the person's choice."""
     if not any(rules.values()):
         return replace(ruling, scores=np.where(watched, ruling.scores, 0.0))
@@ -109,57 +135,45 @@ def _with_rules(
     return replace(ruling, scores=scores, hits=hits, drifts=drifts, score=best)
 
 
-def _feature(
-    base: Side,
-    seen: Side,
-    sight: Sight,
-    at: int,
-    ruling: Ruling,
-    known: dict[str, dict[str, float]],
-    settings: Settings,
-) -> FeatureDrift:
+def _feature(base: Profile, seen: Profile, sight: Sight, at: int, ruling: Ruling, known: Distances) -> FeatureDrift:
     """One line of the report."""
     name = sight.names[at]
-    one, two = base.profile.features[name], seen.profile.features[name]
+    one, two = base.features[name], seen.features[name]
     link = ruling.blamed.get(name)
     hit = bool(ruling.hits[at])
     value, eye, log_p = float(ruling.scores[at]), sight.eyes[at], float(sight.log_p[at])
     verdict: Verdict = "drift" if hit or link else "stable"
-    if verdict == "stable" and min(base.present[at], seen.present[at]) < settings.drift.min_rows:
+    if verdict == "stable" and sight.few[at]:
         verdict = "too_few_rows"
     if hit:
-        text = words.feature(
-            base.profile, seen.profile, name, eye, int(sight.cells[at]), log_p + np.log(len(sight.names))
-        )
+        text = words.feature(base, seen, name, eye, int(sight.cells[at]), log_p + np.log(len(sight.names)))
     elif link:
         value, eye, text = max(value, link.score), "links", words.link(name, link)
     else:
         text = words.CALM if verdict == "stable" else words.FEW
     return FeatureDrift(
-        name=name, kind=base.profile.grid.by_name[name].kind, score=value, p_value=_chance(log_p),
+        name=name, kind=base.grid.by_name[name].kind, score=value, p_value=_chance(log_p),
         drift=verdict == "drift", verdict=verdict, effect=float(sight.effect[at]), distances=known[name],
-        null_rate=two.nulls / max(seen.profile.rows, 1), reference_null_rate=one.nulls / max(base.profile.rows, 1),
+        null_rate=two.nulls / max(seen.rows, 1), reference_null_rate=one.nulls / max(base.rows, 1),
         new_levels=words.new_levels(one, two), eye=eye, explanation=text,
     )  # fmt: skip
 
 
-def _too_few(
-    base: Side, seen: Side, sight: Sight, known: dict[str, dict[str, float]], settings: Settings
-) -> DriftReport:
+def _too_few(base: Profile, seen: Profile, sight: Sight, known: Distances, settings: Settings) -> DriftReport:
     """The report of a batch that is too small to judge."""
     features = tuple(
         FeatureDrift(
-            name=name, kind=base.profile.grid.by_name[name].kind, score=0.0, p_value=1.0, drift=False,
+            name=name, kind=base.grid.by_name[name].kind, score=0.0, p_value=1.0, drift=False,
             verdict="too_few_rows", effect=0.0, distances=known[name],
-            null_rate=seen.profile.features[name].nulls / max(seen.profile.rows, 1),
-            reference_null_rate=base.profile.features[name].nulls / max(base.profile.rows, 1),
-            new_levels=words.new_levels(base.profile.features[name], seen.profile.features[name]), eye="",
+            null_rate=seen.features[name].nulls / max(seen.rows, 1),
+            reference_null_rate=base.features[name].nulls / max(base.rows, 1),
+            new_levels=words.new_levels(base.features[name], seen.features[name]), eye="",
             explanation=words.FEW,
         )
         for name in sight.names
     )  # fmt: skip
-    text = words.too_few(seen.profile.rows, base.profile.rows, settings.drift.min_rows)
-    return DriftReport(seen.profile.rows, "too_few_rows", 0.0, 1.0, features, explanation=text)
+    text = words.too_few(seen.rows, base.rows, settings.drift.min_rows)
+    return DriftReport(seen.rows, "too_few_rows", 0.0, 1.0, features, explanation=text)
 
 
 def _chance(log_p: float) -> float:

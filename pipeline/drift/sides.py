@@ -6,69 +6,127 @@ Pure but for a memory: the layouts of the last references are kept, because one 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.profile import FeatureGrid, Profile
+from pipeline.profile import FeatureGrid, FeatureProfile, Profile
 from pipeline.profile.blas import one_thread
+from pipeline.profile.counts import SHARDS
 from pipeline.profile.grid import CELLS
 from pipeline.profile.joint import correlations
-from pipeline.profile.layout import Lens, Levels, Numbers, grouped, lens_of, levels_of, numbers_of
+from pipeline.profile.layout import Lens, Levels, Numbers, grouped, lens_of, levels_of, numbers_of, rare
 
 Floats = NDArray[np.float64]
 _SHARED = 5.0  # rows that two rare marks must be expected to share before their link is judged
 _RIDGE = 0.02  # of correlations: nearly equal columns do not count twice
 _FAR = 1e30  # spreads: squares of positions stay finite
+NO_LAG = FeatureProfile(np.zeros((CELLS, SHARDS), np.int64))
+NO_CELLS = FeatureGrid("", "numeric", scores=(0.0,) * CELLS)
+
+
+@dataclass(frozen=True)
+class Board:
+    """Numbers laid out over one kind of feature: a line a profile and feature, profile by profile."""
+
+    parts: tuple[FeatureProfile, ...]
+    grids: tuple[FeatureGrid, ...]
+    rows: Floats
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """The counts."""
+        return numbers_of(self.parts, self.rows)
+
+    @cached_property
+    def lens(self) -> Lens:
+        """What this side, as a reference, decides about how batches are looked at."""
+        return lens_of(self.numbers, self.grids)
+
+    @cached_property
+    def groups(self) -> Floats:
+        """Its own cells in its own coarse bins."""
+        return grouped(self.numbers.cells, self.lens.group_of)
+
+    @cached_property
+    def wobble(self) -> Floats:
+        """The reference's own wobble, a line each."""
+        return np.array([grid.wobble for grid in self.grids])
+
+    @cached_property
+    def positions(self) -> Floats:
+        """Where each cell lies: its middle, the ends at the outermost edges; in spreads."""
+        return np.array([places(grid) for grid in self.grids])
 
 
 @dataclass(frozen=True)
 class Side:
-    """One profile, laid out over the features that both sides of a comparison have."""
+    """One side of a comparison, laid out over the features that both sides have.
 
-    profile: Profile
+    Several batches are judged at once: their features lie one below the other, a line each, and the reference is
+    repeated beside them.
+    """
+
+    profiles: tuple[Profile, ...]
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     dates: tuple[str, ...]
+
+    @property
+    def profile(self) -> Profile:
+        """The first, or only, profile."""
+        return self.profiles[0]
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """All features: numeric, categorical, dates."""
         return self.numeric + self.categorical + self.dates
 
+    def parts(self, names: tuple[str, ...]) -> tuple[FeatureProfile, ...]:
+        """Some features of all profiles, a line each."""
+        return tuple(profile.features[name] for profile in self.profiles for name in names)
+
+    def grids(self, names: tuple[str, ...]) -> tuple[FeatureGrid, ...]:
+        """The cells of some features, a line each."""
+        return tuple(self.profile.grid.by_name[name] for name in names) * len(self.profiles)
+
+    def rows(self, names: tuple[str, ...]) -> Floats:
+        """Rows of the profile of each line."""
+        return np.repeat([float(profile.rows) for profile in self.profiles], len(names))
+
     @cached_property
-    def numbers(self) -> Numbers:
+    def board(self) -> Board:
         """The numeric features."""
-        return numbers_of(self.profile, self.numeric)
+        return Board(self.parts(self.numeric), self.grids(self.numeric), self.rows(self.numeric))
+
+    @cached_property
+    def moments(self) -> Board:
+        """The dates."""
+        return Board(self.parts(self.dates), self.grids(self.dates), self.rows(self.dates))
+
+    @cached_property
+    def lags(self) -> Board:
+        """The times between each date and the one that passes; no rows where there is no such pair."""
+        parts = tuple(part.lag or NO_LAG for part in self.parts(self.dates))
+        grids = tuple(grid.lag or NO_CELLS for grid in self.grids(self.dates))
+        return Board(parts, grids, self.rows(self.dates))
 
     @cached_property
     def levels(self) -> Levels:
         """The categorical features."""
-        return levels_of(self.profile, self.categorical)
+        return levels_of(self.parts(self.categorical), self.rows(self.categorical))
 
     @cached_property
-    def present(self) -> list[int]:
-        """Rows with a value of each feature, in the order of ``names``."""
-        dates = [self.profile.features[name].present for name in self.dates]
-        return [*map(int, self.numbers.present), *map(int, self.levels.present), *dates]
+    def rare(self) -> tuple[Floats, Floats]:
+        """Of each categorical line: rows of levels seen once; rows of levels seen twice for each of those."""
+        return rare(self.parts(self.categorical))
 
-    @cached_property
-    def wobble(self) -> Floats:
-        """The reference's own wobble of each feature, in the order of ``names``."""
-        return np.array([self.profile.grid.by_name[name].wobble for name in self.names])
-
-    @cached_property
-    def lens(self) -> Lens:
-        """What this side, as a reference, decides about how batches are looked at."""
-        grids = [self.profile.grid.by_name[name] for name in self.numeric]
-        return lens_of(self.numbers, grids, self.levels, self.profile)
-
-    @cached_property
-    def groups(self) -> Floats:
-        """Its own cells in its own coarse bins."""
-        return grouped(self.numbers.cells, self.lens.group_of)
+    def wobble(self, names: tuple[str, ...]) -> Floats:
+        """The reference's own wobble of some features, a line each."""
+        return np.array([grid.wobble for grid in self.grids(names)])
 
     @cached_property
     def ties(self) -> Ties | None:
@@ -85,11 +143,6 @@ class Side:
             needed=_SHARED * peaks[first] * peaks[second],
             wobble=np.array([grid.by_name[name].wobble for name in grid.linked]),
         )  # fmt: skip
-
-    @cached_property
-    def positions(self) -> Floats:
-        """Where each cell of the numeric features lies: its middle, the ends at the outermost edges; in spreads."""
-        return np.array([places(self.profile.grid.by_name[name]) for name in self.numeric])
 
 
 @dataclass(frozen=True)
@@ -142,29 +195,29 @@ def fisher(r: Floats) -> Floats:
 _KNOWN: deque[Side] = deque(maxlen=16)  # newest last
 
 
-def reference_side(reference: Profile) -> Side:
-    """The layout of a reference, remembered."""
+def reference_side(reference: Profile, times: int = 1) -> Side:
+    """The layout of a reference, repeated so many times, remembered."""
     for known in reversed(_KNOWN):
-        if known.profile is reference:
+        if known.profile is reference and len(known.profiles) == times:
             return known
-    made = side(reference, tuple(reference.features))
+    made = side((reference,) * times, tuple(reference.features))
     _KNOWN.append(made)
     return made
 
 
-def side(profile: Profile, names: tuple[str, ...]) -> Side:
-    """Lay out some features of a profile."""
-    kinds = {name: profile.grid.by_name[name].kind for name in names}
+def side(profiles: tuple[Profile, ...], names: tuple[str, ...]) -> Side:
+    """Lay out some features of profiles."""
+    kinds = {name: profiles[0].grid.by_name[name].kind for name in names}
     numeric, categorical, dates = (
         tuple(name for name in names if kinds[name] == kind) for kind in ("numeric", "categorical", "date")
     )
-    return Side(profile, numeric, categorical, dates)
+    return Side(profiles, numeric, categorical, dates)
 
 
-def sides(reference: Profile, batch: Profile) -> tuple[Side, Side]:
-    """Both profiles over the features that both have."""
-    base = reference_side(reference)
-    if all(name in batch.features for name in base.names):
-        return base, Side(batch, base.numeric, base.categorical, base.dates)
-    both = tuple(name for name in base.names if name in batch.features)
-    return side(reference, both), side(batch, both)
+def sides(reference: Profile, batches: Sequence[Profile]) -> tuple[Side, Side]:
+    """A reference and some batches, which have the same features, over the features that both sides have."""
+    base, seen = reference_side(reference, len(batches)), tuple(batches)
+    if all(name in seen[0].features for name in base.names):
+        return base, Side(seen, base.numeric, base.categorical, base.dates)
+    both = tuple(name for name in base.names if name in seen[0].features)
+    return side(base.profiles, both), side(seen, both)

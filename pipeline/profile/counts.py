@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice, repeat
 
 import numpy as np
+import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -36,6 +37,7 @@ _FAR = 512.0  # spreads: values further out count as this far in the moments
 _TOGETHER = 65_536  # numbers sorted side by side
 _SLOTS = CELLS * SHARDS
 _OF_CELL = np.arange(CELLS + 1, dtype=np.intp) * SHARDS  # the last for what is missing
+_LENGTH = struct.Struct("<I")
 _NUMBERS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.int64}
 
 
@@ -58,7 +60,9 @@ class FeatureProfile:
     new_rows : int
         Rows of all such levels.
     hours : ndarray of int64, shape (168,)
-        Dates: rows an hour of the week; empty otherwise.
+        Dates: rows an hour of the week; None otherwise.
+    lag : FeatureProfile or None
+        Dates: the microseconds since the date that passes, over ``FeatureGrid.lag``.
     """
 
     counts: NDArray[np.int64]
@@ -69,6 +73,7 @@ class FeatureProfile:
     new: Mapping[str, int] | None = None
     new_rows: int = 0
     hours: NDArray[np.int64] | None = None
+    lag: FeatureProfile | None = None
 
     @property
     def cells(self) -> NDArray[np.int64]:
@@ -181,16 +186,21 @@ def _nothing(grid: FeatureGrid) -> FeatureProfile:
     if grid.kind == "categorical":
         return FeatureProfile(np.zeros(grid.size, np.int64), new={})
     hours = np.zeros(168, np.int64) if grid.kind == "date" else None
-    return FeatureProfile(np.zeros((CELLS, SHARDS), np.int64), hours=hours)
+    lag = _nothing(grid.lag) if grid.lag is not None else None
+    return FeatureProfile(np.zeros((CELLS, SHARDS), np.int64), hours=hours, lag=lag)
+
+
+def _missing(grid: FeatureGrid, rows: int) -> FeatureProfile:
+    """The profile of a column that a table lacks."""
+    lag = _missing(grid.lag, rows) if grid.lag is not None else None
+    return replace(_nothing(grid), nulls=rows, lag=lag)
 
 
 def _count(table: pa.Table | pa.RecordBatch, grid: Grid) -> Profile:
     """The profile of one piece."""
     names = set(table.schema.names)
     there = [one for one in grid.features if one.name in names]
-    features = {
-        one.name: replace(_nothing(one), nulls=table.num_rows) for one in grid.features if one.name not in names
-    }
+    features = {one.name: _missing(one, table.num_rows) for one in grid.features if one.name not in names}
     columns: dict[str, NDArray] = {}
     for one in there:
         if one.kind == "categorical":
@@ -204,8 +214,18 @@ def _count(table: pa.Table | pa.RecordBatch, grid: Grid) -> Profile:
             values[np.isinf(values)] = np.nan
         columns |= zip((one.name for one in some), values, strict=True)
         features |= zip((one.name for one in some), count_numbers(values, some), strict=True)
+    for one in there:
+        if one.lag is not None:
+            features[one.name] = replace(features[one.name], lag=_lag(columns, one, table.num_rows))
     in_order = {one.name: features[one.name] for one in grid.features}
     return Profile(grid, table.num_rows, in_order, joint.count(columns, table.num_rows, grid))
+
+
+def _lag(columns: Mapping[str, NDArray], grid: FeatureGrid, rows: int) -> FeatureProfile:
+    """The counts of the time between a date and the one that passes."""
+    if grid.since not in columns:
+        return _missing(grid.lag, rows)
+    return count_numbers((columns[grid.name] - columns[grid.since])[None], [grid.lag])[0]
 
 
 def count_numbers(values: NDArray[np.float64], grids: Sequence[FeatureGrid]) -> list[FeatureProfile]:
@@ -331,6 +351,7 @@ def _add(parts: Sequence[FeatureProfile]) -> FeatureProfile:
         new,
         sum(part.new_rows for part in parts),
         np.sum([part.hours for part in parts], axis=0) if parts[0].hours is not None else None,
+        _add([part.lag for part in parts]) if all(part.lag is not None for part in parts) else None,
     )
 
 
@@ -338,10 +359,15 @@ def _add(parts: Sequence[FeatureProfile]) -> FeatureProfile:
 
 
 def _pack(one: FeatureProfile) -> bytes:
+    """A head as JSON, the counts, and what a date has beside them; packed."""
+    return zlib.compress(_bytes(one), 1)
+
+
+def _bytes(one: FeatureProfile) -> bytes:
     head = {"n": one.nulls, "s": one.sums, "r": (one.low, one.high), "w": one.new, "m": one.new_rows}
-    text = json.dumps(head, ensure_ascii=False).encode()
+    text = json.dumps(head, ensure_ascii=False).encode()  # whole numbers of any size
     body = pack_numbers(one.counts) + (pack_numbers(one.hours) if one.hours is not None else b"")
-    return zlib.compress(struct.pack("<I", len(text)) + text + body, 1)
+    return struct.pack("<I", len(text)) + text + body + (_bytes(one.lag) if one.lag is not None else b"")
 
 
 def pack_numbers(values: NDArray[np.int64]) -> bytes:
@@ -360,13 +386,19 @@ def unpack_numbers(data: bytes, at: int, size: int) -> tuple[NDArray[np.int64], 
 
 
 def _unpack(grid: FeatureGrid, blob: bytes) -> FeatureProfile:
-    data = zlib.decompress(blob)
-    (length,) = struct.unpack_from("<I", data)
-    head = json.loads(data[4 : 4 + length])
+    return _read(grid, zlib.decompress(blob))
+
+
+def _read(grid: FeatureGrid, data: bytes) -> FeatureProfile:
+    (length,) = _LENGTH.unpack_from(data)
+    head = orjson.loads(data[4 : 4 + length])
     size = grid.size if grid.kind == "categorical" else CELLS * SHARDS
     counts, at = unpack_numbers(data, 4 + length, size)
-    hours = unpack_numbers(data, at, 168)[0] if grid.kind == "date" else None
+    hours = lag = None
+    if grid.kind == "date":
+        hours, at = unpack_numbers(data, at, 168)
+        lag = _read(grid.lag, data[at:]) if grid.lag is not None and at < len(data) else None
     if grid.kind != "categorical":
         counts = counts.reshape(CELLS, SHARDS)
     low, high = head["r"]
-    return FeatureProfile(counts, head["n"], tuple(head["s"]), low, high, head["w"], head["m"], hours)
+    return FeatureProfile(counts, head["n"], tuple(head["s"]), low, high, head["w"], head["m"], hours, lag)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.errors import Unhealthy
 from storage.records import Kind
 
-FORMAT = 1
+FORMAT = 1  # of stored grids and profiles; what changes it is told in docs/formats.md
 CELLS = 128  # of a numeric feature or a date; unused ones stay empty, so that features lie in one matrix
 
 
@@ -39,6 +40,12 @@ class FeatureGrid:
     wobble : float
         How far consecutive chunks of the reference moved beyond chance: variance of a chunk's share
         relative to that of one row, so that a batch of ``n`` rows varies ``1 + n * wobble`` times.
+    trend : float
+        Dates: rank correlation with the place of the row in the reference; near 1 for one that passes.
+    since : str
+        Dates: the date that passes most, which this one is measured from; empty for that date itself.
+    lag : FeatureGrid or None
+        Dates: the cells of the microseconds from that date to this one.
     """
 
     name: str
@@ -52,6 +59,9 @@ class FeatureGrid:
     rare: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
     wobble: float = 0.0
+    trend: float = 0.0
+    since: str = ""
+    lag: FeatureGrid | None = None
 
     @cached_property
     def bounds(self) -> NDArray[np.float64]:
@@ -91,23 +101,46 @@ class Grid:
 
     def to_json(self) -> str:
         """The grid as text; ``from_json`` gives back an equal grid."""
-        features = [
-            {key: value for key, value in vars(feature).items() if not key.startswith("_") and key in _KEYS}
-            for feature in self.features
-        ]
+        features = [_plain(feature) for feature in self.features]
         data = {"format": FORMAT, "features": features, "linked": self.linked, "peaks": self.peaks, "bonds": self.bonds}
         return json.dumps(data, allow_nan=False)
 
     @staticmethod
     def from_json(text: str) -> Grid:
-        """A grid from its text."""
-        data = json.loads(text)
-        features = tuple(_feature_grid(item) for item in data["features"])
-        return Grid(features, tuple(data["linked"]), tuple(data["peaks"]), tuple(data["bonds"]))
+        """A grid from its text, of this format or an earlier one.
+
+        Raises
+        ------
+        Unhealthy
+            If the text is of a later format, or no grid.
+        """
+        try:
+            data = json.loads(text)
+            found = int(data["format"])
+            if found > FORMAT:
+                raise Unhealthy(
+                    f"The stored profile cells are of format {found}; this program reads up to format {FORMAT}. "
+                    "Use the newer program that wrote them."
+                )
+            features = tuple(_feature_grid(item) for item in data["features"])
+            return Grid(features, tuple(data["linked"]), tuple(data["peaks"]), tuple(data["bonds"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unhealthy(f"The stored profile cells cannot be read ({error!r}). Restore a backup.") from error
 
 
 _KEYS = tuple(FeatureGrid.__dataclass_fields__)
 
 
+def _plain(feature: FeatureGrid) -> dict[str, Any]:
+    """A feature's cells as a plain object; what is as by default is left out."""
+    values = {key: getattr(feature, key) for key in _KEYS}
+    values["lag"] = _plain(feature.lag) if feature.lag is not None else None
+    defaults = {key: field.default for key, field in FeatureGrid.__dataclass_fields__.items()}
+    return {key: value for key, value in values.items() if value != defaults[key]}
+
+
 def _feature_grid(item: dict[str, Any]) -> FeatureGrid:
-    return FeatureGrid(**{key: tuple(value) if isinstance(value, list) else value for key, value in item.items()})
+    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
+    if plain.get("lag") is not None:
+        plain["lag"] = _feature_grid(plain["lag"])
+    return FeatureGrid(**plain)

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.profile.counts import SHARDS, Profile
+from pipeline.profile.counts import SHARDS, FeatureProfile
 from pipeline.profile.grid import CELLS, FeatureGrid
 
 Floats = NDArray[np.float64]
@@ -23,13 +23,12 @@ _OUTER = 0.006  # share of the reference that counts as its outer tail, each sid
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numeric features of one profile: arrays of shape (features, 128), (features, 1024) and (features,)."""
+    """Numbers of profiles, a line a profile and feature: arrays of shape (lines, 128), (lines, 1024) and (lines,)."""
 
-    names: tuple[str, ...]
     cells: Floats
     shards: Floats
     nulls: Floats
-    rows: int
+    rows: Floats
 
     @cached_property
     def present(self) -> Floats:
@@ -44,13 +43,12 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Levels:
-    """Categorical features of one profile, padded with empty levels: (features, levels) and (features,)."""
+    """Levels of profiles, a line a profile and feature, padded with empty levels: (lines, levels) and (lines,)."""
 
-    names: tuple[str, ...]
     counts: Floats  # known levels, the last of each feature for rare ones
     new: Floats  # rows of levels the grid does not know
     nulls: Floats
-    rows: int
+    rows: Floats
 
     @cached_property
     def present(self) -> Floats:
@@ -60,36 +58,41 @@ class Levels:
 
 @dataclass(frozen=True)
 class Lens:
-    """What only the reference decides: scores and coarse bins of its numeric features, tails, singletons."""
+    """What only the reference decides about its numbers: scores, coarse bins, tails."""
 
-    scores: Floats  # (4, features, 128): normal scores, their squares, exp(score), exp(-score); each standardised
-    group_of: NDArray[np.intp]  # (features, 128)
-    lower: Floats  # (4, features, 128), 1 in the cells of: lowest, highest 0.5%, below, above the range
-    once: Floats  # (categorical features,), rows of levels seen once
-    again: Floats  # (categorical features,), rows of levels seen twice for each row of a level seen once
+    scores: Floats  # (4, lines, 128): normal scores, their squares, exp(score), exp(-score); each standardised
+    group_of: NDArray[np.intp]  # (lines, 128)
+    lower: Floats  # (4, lines, 128), 1 in the cells of: lowest, highest 0.5%, below, above the range
 
 
-def numbers_of(profile: Profile, names: Sequence[str]) -> Numbers:
-    """The numeric features of a profile side by side."""
-    parts = [profile.features[name] for name in names]
-    shards = np.array([part.counts for part in parts], np.float64).reshape(len(parts), CELLS, SHARDS)
-    nulls = np.array([part.nulls for part in parts], np.float64)
-    flat = shards.reshape(len(parts), CELLS * SHARDS)
-    return Numbers(tuple(names), shards.sum(axis=2), flat, nulls, profile.rows)
+def numbers_of(parts: Sequence[FeatureProfile], rows: Floats) -> Numbers:
+    """Counted numbers side by side.
+
+    Parameters
+    ----------
+    parts : sequence of FeatureProfile
+        Numeric features or dates, a line each.
+    rows : ndarray of shape (lines,)
+        Of the profile that each belongs to.
+    """
+    flat = np.zeros((len(parts), CELLS * SHARDS))
+    for line, part in zip(flat, parts, strict=True):
+        line[:] = part.counts.ravel()
+    cells = flat.reshape(len(parts), CELLS, SHARDS).sum(axis=2)
+    return Numbers(cells, flat, np.array([part.nulls for part in parts], np.float64), rows)
 
 
-def levels_of(profile: Profile, names: Sequence[str]) -> Levels:
-    """The categorical features of a profile side by side."""
-    parts = [profile.features[name] for name in names]
+def levels_of(parts: Sequence[FeatureProfile], rows: Floats) -> Levels:
+    """Counted levels side by side; arguments as for ``numbers_of``."""
     counts = np.zeros((len(parts), max((len(part.counts) for part in parts), default=1)))
-    for at, part in enumerate(parts):
-        counts[at, : len(part.counts)] = part.counts
-    new = np.array([part.new_rows for part in parts], np.float64)
-    return Levels(tuple(names), counts, new, np.array([part.nulls for part in parts], np.float64), profile.rows)
+    for line, part in zip(counts, parts, strict=True):
+        line[: len(part.counts)] = part.counts
+    new, nulls = np.array([(part.new_rows, part.nulls) for part in parts], np.float64).reshape(-1, 2).T
+    return Levels(counts, new, nulls, rows)
 
 
-def lens_of(numbers: Numbers, grids: Sequence[FeatureGrid], levels: Levels, profile: Profile) -> Lens:
-    """What a reference decides about how batches are looked at."""
+def lens_of(numbers: Numbers, grids: Sequence[FeatureGrid]) -> Lens:
+    """What a reference decides about how the numbers of batches are looked at."""
     shares = numbers.shares
     scores = np.array([grid.scores for grid in grids], np.float64).reshape(len(grids), CELLS)
     scores = _standard(scores, shares)
@@ -98,21 +101,19 @@ def lens_of(numbers: Numbers, grids: Sequence[FeatureGrid], levels: Levels, prof
     middle = up_to - shares / 2
     group_of = np.clip((middle * GROUPS).astype(np.intp), 0, GROUPS - 1)
     lower = np.stack([up_to <= _OUTER, from_here <= _OUTER, up_to <= 0, from_here <= 0]).astype(np.float64)
-    once, twice = _rare(levels, profile)
-    again = np.divide(twice, once, out=np.zeros_like(once), where=once > 0)
     held = np.clip(scores, -_STEEP, _STEEP)
     views = [scores, *(_standard(view, shares) for view in (scores**2, np.exp(held), np.exp(-held)))]
-    return Lens(np.stack(views), group_of, lower, once, again)
+    return Lens(np.stack(views), group_of, lower)
 
 
-def _rare(levels: Levels, profile: Profile) -> tuple[Floats, Floats]:
-    """Rows of levels seen once, and of levels seen twice; (categorical features,) each."""
-    found = np.zeros((2, len(levels.names)))
-    for at, name in enumerate(levels.names):
-        one = profile.features[name]
-        rows = np.r_[one.counts[:-1], list((one.new or {}).values())]
+def rare(parts: Sequence[FeatureProfile]) -> tuple[Floats, Floats]:
+    """Rows of levels seen once, and rows of levels seen twice for each of those; (lines,) each."""
+    found = np.zeros((2, len(parts)))
+    for at, part in enumerate(parts):
+        rows = np.r_[part.counts[:-1], list((part.new or {}).values())]
         found[:, at] = (rows == 1).sum(), 2 * (rows == 2).sum()
-    return found[0], found[1]
+    once, twice = found
+    return once, np.divide(twice, once, out=np.zeros_like(once), where=once > 0)
 
 
 def _standard(scores: Floats, shares: Floats) -> Floats:
