@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby, tee
 from typing import Any
 
 import numpy as np
@@ -155,12 +156,16 @@ def rescored(
         batch_ids = [batch.id for batch in history.batches(shelf.db, monitor.id)]
     grid = shelf.grid(monitor.grid)
     references = history.references_used(shelf.db, batch_ids)
-    return [
-        (batch_id, references[batch_id], drift.score(shelf.reference(references[batch_id]), seen, settings))
-        for batch_id, rows, parts in history.profile_parts_of(shelf.db, batch_ids)
-        if batch_id in references
-        for seen in (Profile.from_parts(grid, rows, parts),)
-    ]
+    stored = (
+        (at, rows, parts) for at, rows, parts in history.profile_parts_of(shelf.db, batch_ids) if at in references
+    )
+    found = []
+    for reference, some in groupby(stored, key=lambda one: references[one[0]]):
+        ids, counts = tee(some)  # read as they are scored: a long history must not lie in memory
+        seen = (Profile.from_parts(grid, rows, parts) for _, rows, parts in counts)
+        reports = drift.scores(shelf.reference(reference), seen, settings)
+        found += [(batch_id, reference, report) for report, (batch_id, _, _) in zip(reports, ids, strict=True)]
+    return found
 
 
 def table_of(desk: Shelf, monitor: Monitor, batch_id: int) -> pa.Table:

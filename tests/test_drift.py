@@ -410,3 +410,35 @@ def test_a_longer_history_keeps_its_episodes(surprises: list[float]):
             late = whole[early.kind, early.found_batch]
             assert (late.onset_batch, late.summary) == (early.onset_batch, early.summary)
             assert early.end_batch is None or early == late
+
+
+def test_many_batches_at_once_are_judged_as_one_by_one():
+    reference = mixed(1, 3_000)
+    grid = fit_grid(reference, infer(reference))
+    base = profile(reference, grid)
+    tables = [mixed(seed, rows) for seed, rows in zip(range(2, 42), (200, 20, 1_000, 0, 500) * 8, strict=True)]
+    tables[7] = tables[7].drop_columns(["x"])
+    seen = [profile(table, grid) for table in tables]
+    seen[9] = seen[9].only(["x", "level"])
+    together = list(drift.scores(base, iter(seen), Settings()))
+    for one, report in zip(seen, together, strict=True):
+        alone = score(base, one, Settings())
+        assert [feature.name for feature in report.features] == [feature.name for feature in alone.features]
+        assert report.verdict == alone.verdict
+        assert report.score == pytest.approx(alone.score, rel=1e-4)
+        assert report.explanation == alone.explanation
+        for a, b in zip(report.features, alone.features, strict=True):
+            assert a.distances == pytest.approx(b.distances, rel=1e-9, abs=1e-12)
+            assert a.p_value == pytest.approx(b.p_value, rel=1e-3, abs=1e-9)
+
+
+def mixed(seed: int, rows: int) -> pa.Table:
+    """A number, a text and a day; batches of an even seed are moved."""
+    rng = np.random.default_rng(seed)
+    return pa.table(
+        {
+            "x": pa.array(rng.normal(seed % 2 == 0 and seed > 1, 1, rows), mask=rng.random(rows) < 0.05),
+            "level": pa.array([f"level {at}" for at in rng.integers(0, 6 + seed % 3, rows)], pa.string()),
+            "day": pa.array(rng.integers(19_000, 19_200, rows).astype(np.int32), pa.date32()),
+        }
+    )

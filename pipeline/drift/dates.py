@@ -19,40 +19,42 @@ Floats = NDArray[np.float64]
 EYES = {"hours": 0.2, "weekdays": 0.2, "past": 0.1, "future": 0.1, "values": 0.15, "lag": 0.15, "nulls": 0.1}
 _DAY = 86_400_000_000  # microseconds
 _SHOWN = {24: 2, 7: 28}  # days that both sides must span before hours, and weekdays, are compared
+_ROWS_A_DAY = 20  # the most rows of one day that count for weekdays: rows of one day come and stay away together
 _PASSES = 0.1  # rank correlation of a date with its place in the reference, above which it passes
 _ORDERS = 0.5  # the same, above which the rows of the reference lie in order of time
-_BEYOND = 0.4  # share of a batch later than all of the reference, above which time has passed
-_NARROW = 0.6  # middle half of a batch against that of the reference, below which it is a slice of time
+_BEYOND, _EDGE = 0.4, 0.01  # share of a batch later than all of the reference, above which time has passed
+_THIN = 0.15  # of the way from the middle to the last hundredth of the reference, which takes its upper tail
+_NARROW = 0.6  # range of a batch against that of the reference, below which it is a slice of time
 _AHEAD = 4.0  # spans of the reference behind the batch's middle: nothing that passes gets there
 
 
-def stands(base: Board, seen: Board) -> NDArray[np.bool_]:
-    """Which dates are judged as numbers; (lines,).
+def stands(base: Board, seen: Board, batches: int) -> NDArray[np.bool_]:
+    """Which dates are judged as numbers; (lines,), those of so many batches.
 
     Notes
     -----
     A date stands if it does not grow with the rows of the reference, while another date does: then the rows lie in
-    order of time. Where no date tells the order, the batch must not look like a slice of passing time: neither mostly
-    later than the reference, nor much narrower.
+    order of time. Where no date tells the order, the batch must not look like a slice of passing time: much narrower
+    than the reference, or beyond its end. Where many rows of the reference lie close to its end, as those of a date
+    that ends today do, no date of the batch may look so; a thin upper tail, as of births, is none that time pushes on.
     """
     trend = np.array([grid.trend for grid in base.grids])
-    ordered = bool((np.abs(trend) >= _ORDERS).any())
-    beyond = np.zeros(len(trend))
-    for at, (one, two, grid) in enumerate(zip(base.parts, seen.parts, base.grids, strict=True)):
-        beyond[at] = rows_after(two, grid, one.high) / max(two.present, 1)
-    width = _middle_half(base.numbers.cells, base.positions)
-    slim = _middle_half(seen.numbers.cells, base.positions) < _NARROW * width
-    return (np.abs(trend) <= _PASSES) & (ordered | ((beyond <= _BEYOND) & ~slim))
+    pairs = zip(base.parts, seen.parts, base.grids, strict=True)
+    beyond = np.array([rows_after(two, grid, one.high) / max(two.present, 1) for one, two, grid in pairs])
+    low, high, middle, last, end = base.outline.T
+    thin = end - last >= _THIN * (last - middle)
+    wide = seen.outline[:, 1] - seen.outline[:, 0] >= _NARROW * (high - low)
+    passed = (~wide | (beyond > _EDGE)).reshape(batches, -1).any(axis=1).repeat(len(trend) // batches)
+    still = wide & np.where(thin, beyond <= _BEYOND, ~passed)
+    return (np.abs(trend) <= _PASSES) & ((np.abs(trend) >= _ORDERS).any() | still)
 
 
-def _middle_half(cells: Floats, positions: Floats) -> Floats:
-    """Distance between the quartiles, as far as cells show it."""
-    up_to = np.cumsum(cells, axis=1) / np.maximum(cells.sum(axis=1, keepdims=True), 1.0)
-    at = np.arange(len(cells))
-    return (
-        positions[at, (up_to < 0.75).sum(axis=1).clip(max=cells.shape[1] - 1)]
-        - (positions[at, (up_to < 0.25).sum(axis=1).clip(max=cells.shape[1] - 1)])
-    )
+def follows(base: Board) -> NDArray[np.bool_]:
+    """Which dates hang on the one that passes: the time between the two spreads less than half of their own.
+
+    The time to any other date grows as time passes, so that of a date that stands is not judged.
+    """
+    return np.array([grid.lag is not None and grid.lag.spread < grid.spread / 2 for grid in base.grids], bool)
 
 
 def look(base: Board, seen: Board, n: Floats, m: Floats) -> tuple[eyes.Seen, eyes.Seen, eyes.Seen, eyes.Seen]:
@@ -66,15 +68,27 @@ def look(base: Board, seen: Board, n: Floats, m: Floats) -> tuple[eyes.Seen, eye
 
 
 def _by(base: Board, seen: Board, parts: int, n: Floats, m: Floats) -> eyes.Seen:
-    """Shares of the hours of the day (24) or the days of the week (7); silent where a side spans too little."""
-    spans = np.array([[_span(one) for one in board.parts] for board in (base, seen)]).min(axis=0)
+    """Shares of the hours of the day (24) or the days of the week (7); silent where a side spans too little.
+
+    The reference is weighed by the calendar of the batch: a month has some days of the week five times.
+    """
+    spans = np.array([[_span(one) for one in board.parts] for board in (base, seen)])
     axis = 1 if parts == 24 else 2
     x, y = (np.array([one.hours for one in board.parts], np.float64).reshape(-1, 7, 24).sum(axis=axis)
             for board in (seen, base))  # fmt: skip
+    if parts == 7:
+        y = y * np.array([_weekdays(two) / _weekdays(one) for one, two in zip(base.parts, seen.parts, strict=True)])
+        n, m = (np.minimum(size, _ROWS_A_DAY * (span / _DAY + 1)) for size, span in ((n, spans[1]), (m, spans[0])))
     by_x, by_y = (size / np.maximum(side.sum(axis=1), 1) for size, side in ((n, x), (m, y)))
     log_p, effect = eyes.shape(x * by_x[:, None], y * by_y[:, None], n, m)
-    shown = spans >= _SHOWN[parts] * _DAY
+    shown = spans.min(axis=0) >= _SHOWN[parts] * _DAY
     return np.where(shown, log_p, 0.0), np.where(shown, effect, 0.0)
+
+
+def _weekdays(one: FeatureProfile) -> Floats:
+    """How often each day of the week comes between the first and the last moment, at least once; Monday first."""
+    first, last = (int((end or 0.0) // _DAY) + 3 for end in (one.low, one.high))
+    return np.array([max((last - day) // 7 - (first - 1 - day) // 7, 1) for day in range(7)], np.float64)
 
 
 def _span(one: FeatureProfile) -> float:

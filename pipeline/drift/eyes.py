@@ -17,26 +17,26 @@ _LN2 = float(np.log(2.0))
 _EXPECTED = 4.0  # least expected rows of a bin; smaller ones are pooled
 
 
-def shift(scores: Floats, p: Floats, q: Floats, n: Floats, m: Floats) -> Seen:
-    """Difference of the mean score, two-sided: the permutation law by its first three moments.
+def shift(base: Floats, seen: Floats, n: Floats, m: Floats) -> Seen:
+    """Difference of the mean of a score, two-sided: the permutation law by its first three moments.
 
     Parameters
     ----------
-    scores, p, q : ndarray of shape (features, cells)
-        Score of each cell; shares of reference and batch.
+    base, seen : ndarray of shape (..., 3)
+        Mean of the score, of its square and of its cube, of reference and batch.
+    n, m : ndarray of shape (...)
     """
-    gap = ((q - p) * scores).sum(axis=1)
-    pooled = (p * m[:, None] + q * n[:, None]) / (n + m)[:, None]
-    centred = scores - (pooled * scores).sum(axis=1, keepdims=True)
-    weighed = pooled * centred
-    variance = (weighed * centred).sum(axis=1)
-    third = (weighed * centred * centred).sum(axis=1)
+    gap = seen[..., 0] - base[..., 0]
+    first, second, third = np.moveaxis((base * m[..., None] + seen * n[..., None]) / (n + m)[..., None], -1, 0)
+    variance = np.maximum(second - first**2, 0.0)
+    variance[variance < 1e-12] = 0.0
+    third = third - 3 * first * second + 2 * first**3
     sd = np.sqrt(variance * (1 / n + 1 / m))
     z = np.divide(gap, sd, out=np.zeros_like(gap), where=sd > 1e-12)
     skew = np.divide(third * (1 / n**2 - 1 / m**2), sd**3, out=np.zeros_like(gap), where=sd > 1e-12)
     log_p = np.minimum(_LN2 + log_skewed(np.abs(z), skew * np.sign(z)), 0.0)
-    spread = np.sqrt(np.maximum((p * scores**2).sum(axis=1) - (p * scores).sum(axis=1) ** 2, 0.0))
-    effect = np.divide(np.abs(gap), spread, out=np.zeros_like(gap), where=spread > 1e-12)
+    spread = np.sqrt(np.maximum(base[..., 1] - base[..., 0] ** 2, 0.0))
+    effect = np.divide(np.abs(gap), spread, out=np.zeros_like(gap), where=spread > 1e-6)
     return log_p, unbiased(effect, 1 / n + 1 / m)
 
 
@@ -133,9 +133,10 @@ def moved(x: Floats, n: Floats, y: Floats, m: Floats) -> tuple[NDArray[np.intp],
     ndarray of shape (features, 2), ndarray of shape (features,)
     """
     total = x + y
-    expected = total * (n / (n + m))[:, None]
+    expected = total * (n / (n + m)).astype(x.dtype)[:, None]
     pull = x - expected
-    pull /= np.sqrt(expected + 0.1)
+    expected += x.dtype.type(0.1)
+    pull /= np.sqrt(expected, out=expected)
     ends = np.stack([pull.argmax(axis=1), pull.argmin(axis=1)], axis=1)
     return ends, np.maximum(np.count_nonzero(total, axis=1), 1)
 

@@ -114,9 +114,10 @@ def numbers(base: Board, seen: Board, least_rows: int) -> Found:
     n, m = _effective(two.present, one.present, base.wobble)
     all_n, all_m = _effective(two.rows, one.rows, base.wobble)
     by_n, by_m = n / np.maximum(two.present, 1), m / np.maximum(one.present, 1)
-    cells, many = eyes.moved(two.shards * by_n[:, None], n, one.shards * by_m[:, None], m)
+    cells, many = eyes.moved(_weighed(two.shards, by_n), n, _weighed(one.shards, by_m), m)
     single = [np.take_along_axis(side.shards, cells, 1) * by[:, None] for side, by in ((two, by_n), (one, by_m))]
-    tails = [np.einsum("tfc,fc->ft", lens.lower, side.cells) * by[:, None] for side, by in ((two, by_n), (one, by_m))]
+    (scored, tail), (usual, usual_tail) = lens.means(two.shares), base.means
+    tails = [tail * n[:, None], usual_tail * m[:, None]]
     nulls = [two.nulls * all_n / np.maximum(two.rows, 1), one.nulls * all_m / np.maximum(one.rows, 1)]
     x, y = (np.column_stack((single[at], tails[at], nulls[at])) for at in (0, 1))
     wide_n, wide_m = (np.column_stack(((a,) * (x.shape[1] - 1)) + (b,)) for a, b in ((n, all_n), (m, all_m)))
@@ -125,7 +126,7 @@ def numbers(base: Board, seen: Board, least_rows: int) -> Found:
     best, outer = log_p[:, :edge].argmin(axis=1), log_p[:, edge:-1].argmin(axis=1) + edge
     at = np.arange(len(n))
     rows = (
-        *_shifts(lens.scores, one.shares, two.shares, n, m),
+        *_shifts(usual, scored, n, m),
         eyes.gap(one.shares, two.shares, n, m),
         eyes.shape(grouped(two.cells, lens.group_of) * by_n[:, None], base.groups * by_m[:, None], n, m),
         (np.minimum(log_p[at, best] + np.log(many), 0.0), effect[at, best]),
@@ -136,12 +137,16 @@ def numbers(base: Board, seen: Board, least_rows: int) -> Found:
     return Found(*_side_by_side(rows, few), cells[at, best], few)
 
 
-def _shifts(scores: Floats, p: Floats, q: Floats, n: Floats, m: Floats) -> list[eyes.Seen]:
-    """Differences of the means of several scores, (scores, features, cells), at once."""
-    many = len(scores)
-    flat = scores.reshape(-1, scores.shape[2])
-    log_p, effect = eyes.shift(flat, np.tile(p, (many, 1)), np.tile(q, (many, 1)), np.tile(n, many), np.tile(m, many))
-    return list(zip(log_p.reshape(many, -1), effect.reshape(many, -1), strict=True))
+def _weighed(shards: NDArray[np.float32], by: Floats) -> NDArray[np.float32]:
+    """Counts divided by the design effect; (lines, 1024)."""
+    return shards if (by == 1.0).all() else shards * by.astype(np.float32)[:, None]
+
+
+def _shifts(base: Floats, seen: Floats, n: Floats, m: Floats) -> list[eyes.Seen]:
+    """Differences of the means of several scores at once; powers of scores have the shape (lines, scores, 3)."""
+    many = base.shape[1]
+    log_p, effect = eyes.shift(base, seen, np.tile(n[:, None], many), np.tile(m[:, None], many))
+    return list(zip(log_p.T, effect.T, strict=True))
 
 
 def _levels(base: Side, seen: Side, least_rows: int) -> Found:
@@ -194,12 +199,13 @@ def _dates(base: Side, seen: Side, least_rows: int) -> Found:
     """What the eyes for dates see, in the order of ``dates.EYES``: those for numbers lend theirs."""
     values, lags = numbers(base.moments, seen.moments, least_rows), numbers(base.lags, seen.lags, least_rows)
     own = values.log_p[:, -1], values.effect[:, -1]
-    stands = dates.stands(base.moments, seen.moments)
+    stands = dates.stands(base.moments, seen.moments, len(seen.profiles))
+    follows = ~stands | dates.follows(base.moments)
     n, m = _effective(seen.moments.numbers.present, base.moments.numbers.present, base.moments.wobble)
     rows = (
         *dates.look(base.moments, seen.moments, n, m),
         tuple(np.where(stands, part, 0.0) for part in _but_nulls(values)),
-        _but_nulls(lags),
+        tuple(np.where(follows, part, 0.0) for part in _but_nulls(lags)),
         own,
     )
     return Found(*_side_by_side(rows, values.few), values.cells, values.few)

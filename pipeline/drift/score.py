@@ -25,7 +25,7 @@ from storage.records import DriftReport, FeatureDrift, Verdict
 from storage.settings import Settings
 
 Floats = NDArray[np.float64]
-_TOGETHER = 256  # features of batches judged at once: their counts fit the caches
+_TOGETHER = 512  # features of batches judged at once: their counts fit the caches
 _SUSPECT = float(np.log(1e-4))  # features this surprising are searched for faults
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.profile import FeatureGrid, FeatureProfile, Profile
 from pipeline.profile.blas import one_thread
+from pipeline.profile.charts import quantiles
 from pipeline.profile.counts import SHARDS
 from pipeline.profile.grid import CELLS
 from pipeline.profile.joint import correlations
@@ -47,6 +48,11 @@ class Board:
         return lens_of(self.numbers, self.grids)
 
     @cached_property
+    def means(self) -> tuple[Floats, Floats]:
+        """Its own powers of scores and shares of tails, through its own lens."""
+        return self.lens.means(self.numbers.shares)
+
+    @cached_property
     def groups(self) -> Floats:
         """Its own cells in its own coarse bins."""
         return grouped(self.numbers.cells, self.lens.group_of)
@@ -55,6 +61,13 @@ class Board:
     def wobble(self) -> Floats:
         """The reference's own wobble, a line each."""
         return np.array([grid.wobble for grid in self.grids])
+
+    @cached_property
+    def outline(self) -> Floats:
+        """Ends of each line without its outer fiftieths, its middle, the last hundredth, the end; (lines, 5)."""
+        ranks = np.array([0.02, 0.98, 0.5, 0.99, 1.0])
+        found = np.array([quantiles(grid, one, ranks) for grid, one in zip(self.grids, self.parts, strict=True)])
+        return found.reshape(-1, 5)
 
     @cached_property
     def positions(self) -> Floats:

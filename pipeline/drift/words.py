@@ -32,10 +32,8 @@ def feature(reference: Profile, batch: Profile, name: str, eye: str, cell: int, 
         said = _number(grid, base, seen, eye, cell)
     elif grid.kind == "categorical":
         said = _levels(reference, batch, name)
-    elif eye in ("hours", "weekdays"):
-        said = [f"its {eye} are not those of the reference"]
-    elif eye == "past":
-        said = ["has moments before the first one of the reference"]
+    elif grid.kind == "date":
+        said = _date(grid, base, seen, eye)
     before, now = base.nulls / max(reference.rows, 1), seen.nulls / max(batch.rows, 1)
     if eye == "nulls" or abs(now - before) > 0.05:
         said.append(f"missing values went from {percent(before)} to {percent(now)}")
@@ -66,6 +64,36 @@ def _number(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile, eye: 
     if eye == "single value":
         said.append(_pile(grid, base, seen, cell))
     return said
+
+
+def _date(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile, eye: str) -> list[str]:
+    if eye in ("hours", "weekdays"):
+        return [f"has other {eye} than the reference"]
+    if eye == "past":
+        return ["has moments before the first one of the reference"]
+    if eye == "future":
+        return ["has moments far later than the rest of the batch and all of the reference"]
+    if eye == "values" and seen.present and base.present:
+        away = seen.moments(grid)[0] - base.moments(grid)[0]
+        moved = f" ({span(away)} {'later' if away > 0 else 'earlier'} on average)"
+        return [f"is spread over time otherwise than in the reference{moved}"]
+    if eye == "lag" and grid.lag is not None and base.lag is not None and seen.lag is not None:
+        before, now = base.lag.moments(grid.lag)[0], seen.lag.moments(grid.lag)[0]
+        return [f"lies {_side(now)} {grid.since} on average where it lay {_side(before)}"]
+    return []
+
+
+def _side(lag: float) -> str:
+    return f"{span(lag)} {'after' if lag >= 0 else 'before'}"
+
+
+def span(microseconds: float) -> str:
+    """A length of time in the largest unit that fits, whatever its sign."""
+    size = abs(microseconds) / 1e6
+    for unit, seconds in (("years", 365.25 * 86_400), ("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0)):
+        if size >= 2 * seconds:
+            return f"{size / seconds:,.3g} {unit}"
+    return f"{size:,.3g} seconds"
 
 
 def _pile(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile, cell: int) -> str:

@@ -17,6 +17,8 @@ from pipeline.profile.columns import numbers
 from pipeline.profile.grid import FeatureGrid
 from storage.records import Feature
 
+_PASSES = 0.5  # rank correlation with the place of the row, above which a date passes
+
 
 def measured(table: pa.Table, grids: Sequence[FeatureGrid]) -> list[FeatureGrid]:
     """The same grids, dates with their trend and the cells of their lag.
@@ -35,7 +37,7 @@ def measured(table: pa.Table, grids: Sequence[FeatureGrid]) -> list[FeatureGrid]
     if not values:
         return list(grids)
     trends = {name: trend(moments) for name, moments in values.items()}
-    passing = max(values, key=lambda name: abs(trends[name]))
+    passing = max(values, key=lambda name: _passes(values[name], trends[name]))
     made = []
     for grid in grids:
         if grid.name in values:
@@ -45,6 +47,15 @@ def measured(table: pa.Table, grids: Sequence[FeatureGrid]) -> list[FeatureGrid]
                 grid = replace(grid, since=passing, lag=lag if lag.edges else None)
         made.append(grid)
     return made
+
+
+def _passes(values: NDArray[np.float64], trend: float) -> tuple[bool, float]:
+    """How likely a date is the moment its row was written: it grows with the rows, or else it spreads least."""
+    values = values[~np.isnan(values)]
+    if abs(trend) >= _PASSES or not len(values):
+        return len(values) > 0, abs(trend)
+    low, high = np.quantile(values, [0.25, 0.75])
+    return False, -round(float(np.log1p(high - low)), 1)
 
 
 def trend(values: NDArray[np.float64]) -> float:

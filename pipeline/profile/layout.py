@@ -26,7 +26,7 @@ class Numbers:
     """Numbers of profiles, a line a profile and feature: arrays of shape (lines, 128), (lines, 1024) and (lines,)."""
 
     cells: Floats
-    shards: Floats
+    shards: NDArray[np.float32]  # half the memory to walk through; exact up to 16 million rows of one value
     nulls: Floats
     rows: Floats
 
@@ -58,11 +58,15 @@ class Levels:
 
 @dataclass(frozen=True)
 class Lens:
-    """What only the reference decides about its numbers: scores, coarse bins, tails."""
+    """What only the reference decides about its numbers: what is averaged over the cells, and coarse bins."""
 
-    scores: Floats  # (4, lines, 128): normal scores, their squares, exp(score), exp(-score); each standardised
+    views: Floats  # (lines, 16, 128): first, second and third power of 4 scores, then 4 marks of tails
     group_of: NDArray[np.intp]  # (lines, 128)
-    lower: Floats  # (4, lines, 128), 1 in the cells of: lowest, highest 0.5%, below, above the range
+
+    def means(self, shares: Floats) -> tuple[Floats, Floats]:
+        """Means over shares (lines, 128): powers of scores, (lines, 4, 3), and shares of the tails, (lines, 4)."""
+        found = np.einsum("lvc,lc->lv", self.views, shares)
+        return found[:, :12].reshape(-1, 4, 3), found[:, 12:]
 
 
 def numbers_of(parts: Sequence[FeatureProfile], rows: Floats) -> Numbers:
@@ -75,11 +79,11 @@ def numbers_of(parts: Sequence[FeatureProfile], rows: Floats) -> Numbers:
     rows : ndarray of shape (lines,)
         Of the profile that each belongs to.
     """
-    flat = np.zeros((len(parts), CELLS * SHARDS))
-    for line, part in zip(flat, parts, strict=True):
+    shards = np.zeros((len(parts), CELLS * SHARDS), np.float32)
+    for line, part in zip(shards, parts, strict=True):
         line[:] = part.counts.ravel()
-    cells = flat.reshape(len(parts), CELLS, SHARDS).sum(axis=2)
-    return Numbers(cells, flat, np.array([part.nulls for part in parts], np.float64), rows)
+    cells = np.array([part.cells for part in parts], np.float64).reshape(len(parts), CELLS)
+    return Numbers(cells, shards, np.array([part.nulls for part in parts], np.float64), rows)
 
 
 def levels_of(parts: Sequence[FeatureProfile], rows: Floats) -> Levels:
@@ -100,10 +104,11 @@ def lens_of(numbers: Numbers, grids: Sequence[FeatureGrid]) -> Lens:
     from_here = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1]
     middle = up_to - shares / 2
     group_of = np.clip((middle * GROUPS).astype(np.intp), 0, GROUPS - 1)
-    lower = np.stack([up_to <= _OUTER, from_here <= _OUTER, up_to <= 0, from_here <= 0]).astype(np.float64)
+    tails = [up_to <= _OUTER, from_here <= _OUTER, up_to <= 0, from_here <= 0]  # lowest, highest, below, above
     held = np.clip(scores, -_STEEP, _STEEP)
-    views = [scores, *(_standard(view, shares) for view in (scores**2, np.exp(held), np.exp(-held)))]
-    return Lens(np.stack(views), group_of, lower)
+    scored = [scores, *(_standard(view, shares) for view in (scores**2, np.exp(held), np.exp(-held)))]
+    powers = [view**power for view in scored for power in (1, 2, 3)]
+    return Lens(np.stack([*powers, *tails], axis=1).astype(np.float64), group_of)
 
 
 def rare(parts: Sequence[FeatureProfile]) -> tuple[Floats, Floats]:
