@@ -194,7 +194,8 @@ def places(grid: FeatureGrid) -> Floats:
     """Positions of the cells of a numeric feature or date, in spreads from its median."""
     found = np.zeros(CELLS)
     if grid.edges:
-        edges = np.clip(grid.bounds / grid.spread - grid.middle / grid.spread, -_FAR, _FAR)
+        with np.errstate(over="ignore"):  # the widest floats, or the smallest spread: clipped right after
+            edges = np.clip((grid.bounds - grid.middle) / grid.spread, -_FAR, _FAR)
         inner = np.r_[edges[0], (edges[:-1] + edges[1:]) / 2, edges[-1]]
         found[: len(inner)], found[len(inner) :] = inner, inner[-1]
     return found
