@@ -97,7 +97,41 @@ class ReadSettings(_Section):
     """How files are read."""
 
     null_words: tuple[str, ...] = Field(
-        ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", "-"), description="cells read as missing"
+        (
+            "",
+            "NA",
+            "N/A",
+            "n/a",
+            "NaN",
+            "nan",
+            "NAN",
+            "-NaN",
+            "-nan",
+            "NaT",
+            "<NA>",
+            "null",
+            "NULL",
+            "Null",
+            "(null)",
+            "\\N",
+            "None",
+            "?",
+            "-",
+            "#N/A",
+            "#N/A N/A",
+            "#NA",
+            "#NULL!",
+            "#DIV/0!",
+            "#VALUE!",
+            "#REF!",
+            "#NAME?",
+            "#NUM!",
+            "1.#QNAN",
+            "1.#IND",
+            "-1.#QNAN",
+            "-1.#IND",
+        ),
+        description="cells read as missing",
     )
     max_bytes: int = Field(200_000_000, ge=1, description="largest file, packed or unpacked")
     max_rows: int = Field(5_000_000, ge=1, description="most rows in a file")

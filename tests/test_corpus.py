@@ -118,7 +118,7 @@ def test_it_is_refused_with_the_right_reason(case):
 
 
 def test_the_corpus_is_large_and_the_same_at_every_making():
-    assert len(CASES) >= 150
+    assert len(CASES) >= 300
     for case in CASES.values():
         assert case.data() == case.data(), case.name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from pipeline.read.values import Checked
 from storage.records import Schema
 from storage.settings import ReadSettings
 
+_JOINTS = re.compile(r"[\s_.\-]+")
 _SHOWN = 5  # names, values or lines told in one message
 _ANSWERS = dict.fromkeys(("true", "yes", "y", "t", "1"), True) | dict.fromkeys(("false", "no", "n", "f", "0"), False)
 
@@ -52,7 +54,7 @@ def read_batch(data: bytes | Path, name: str, schema: Schema, settings: ReadSett
     """
     own = [name for name in (schema.target, schema.id_column, schema.time_column) if name]
     known = [feature.name for feature in schema.features] + own
-    raw = read_table(data, name, settings)
+    raw = read_table(data, name, settings, known)
     raw = _renamed(raw, known)
     present = set(raw.names)
     watched = [feature.name for feature in schema.watched]
@@ -68,12 +70,12 @@ def read_batch(data: bytes | Path, name: str, schema: Schema, settings: ReadSett
 
 
 def _folded(name: str) -> str:
-    """A name without case, spaces and underscores, in one Unicode form."""
-    return "".join(unicodedata.normalize("NFKC", name).casefold().replace("_", " ").split())
+    """A name without case, spaces, underscores, hyphens and points, in one Unicode form."""
+    return _JOINTS.sub("", unicodedata.normalize("NFKC", name).casefold())
 
 
 def _renamed(raw: Raw, known: Sequence[str]) -> Raw:
-    """Columns whose names differ only in case or spaces get the schema's names, with a warning."""
+    """Columns whose names differ only in case, spaces or joints get the schema's names, with a warning."""
     names = list(raw.names)
     lacking = [name for name in known if name not in names]
     spare = [name for name in names if name not in known]

@@ -25,6 +25,14 @@ _COMMA_NUMBER = r"^-?(\d+,?\d*|,\d+)([eE][+-]?\d+)?$"
 # Cells that both styles can read, as different numbers: 1,234 and 1.234.
 AMBIGUOUS = {"point": r"^[+-]?[1-9]\d{0,2}\.\d{3}$", "comma": r"^[+-]?[1-9]\d{0,2},\d{3}$"}
 INFINITE = r"^(?i:[+-]?inf(inity)?)$"
+CURRENCY = "[$€£¥₹₽₩]"
+_PRICED = rf"^(?P<sign>[+\-\x{{2212}}\x{{2013}}]?) ?{CURRENCY} ?(?P<rest>-?[\d.,].*)$|^(?P<bare>.*\d[.,]?) ?{CURRENCY}$"
+_BRACKETED = r"^\(([^()\-+]*\d[^()\-+]*)\)$"  # as bookkeepers write what is negative
+# Words that stand for "no value" where a number or a date is due; in a column of words they may be values.
+NO_VALUE = pa.array(
+    [".", "..", "--", "---", "—", "–", "n.a.", "n.d.", "na", "nd", "nil", "none", "missing", "unknown", "not available",
+     "not applicable", "no data", "void", "tbd"]
+)  # fmt: skip
 
 
 def numbers(text: pa.Array, style: Style = "point") -> pa.Array:
@@ -47,7 +55,8 @@ def numbers(text: pa.Array, style: Style = "point") -> pa.Array:
             return pc.cast(text, pa.float64())
         except pa.ArrowInvalid:
             pass
-    bare = pc.replace_substring_regex(text, "^\\+", "")
+    bare = _undressed(text)
+    bare = pc.replace_substring_regex(bare, "^\\+", "")
     bare = pc.replace_substring_regex(bare, "^[\u2212\u2013]", "-")
     grouped = pc.match_substring_regex(bare, _GROUPED[style])
     bare = pc.if_else(grouped, pc.replace_substring_regex(bare, _MARKS[style], ""), bare)
@@ -58,6 +67,26 @@ def numbers(text: pa.Array, style: Style = "point") -> pa.Array:
         good = pc.match_substring_regex(bare, _NUMBER)
     good = pc.or_(good, pc.match_substring_regex(bare, INFINITE))
     return pc.cast(pc.if_else(good, bare, None), pa.float64())
+
+
+def _undressed(text: pa.Array) -> pa.Array:
+    """Cells without the sign of a currency, and with a minus in place of brackets."""
+    if pc.any(pc.match_substring_regex(text, CURRENCY)).as_py():
+        priced = pc.match_substring_regex(text, _PRICED)
+        bare = pc.replace_substring_regex(text, f" ?{CURRENCY} ?", "")
+        text = pc.if_else(priced, bare, text)
+    if pc.any(pc.match_substring(text, "(")).as_py():
+        text = pc.replace_substring_regex(text, _BRACKETED, r"-\1")
+    return text
+
+
+def currencies(text: pa.Array) -> list[str]:
+    """The signs of currencies that stand in numbers of a text column."""
+    some = text.filter(pc.match_substring_regex(text, rf"^[+\-(]?{CURRENCY}|{CURRENCY}\)?$"))
+    if not len(some):
+        return []
+    found = pc.struct_field(pc.extract_regex(some, f"(?P<sign>{CURRENCY})"), "sign")
+    return sorted(pc.unique(found).drop_null().to_pylist())
 
 
 _CLOCK = r"(?:,?[T ]+(?P<t>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?)?"
@@ -73,6 +102,7 @@ DATE_FORMS: dict[str, str] = {
     "english": rf"^{_MONTH} (?P<d>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y>\d{{4}})" + _CLOCK + _ZONE,
     "compact": r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})T(?P<t>\d{6})" + _ZONE,
 }
+_WEEKDAY = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? +", re.IGNORECASE)
 _COMPILED = {name: re.compile(form) for name, form in DATE_FORMS.items()}
 _MONTHS = {
     name: at
@@ -138,6 +168,8 @@ def _moment(cell: str | None, order: Order) -> dt.datetime | None:
 def _date_parts(cell: str | None) -> dict[str, str | None] | None:
     if cell is None or not 6 <= len(cell) <= 60:
         return None
+    if cell[0].isalpha():
+        cell = _WEEKDAY.sub("", cell, count=1) if _WEEKDAY.match(cell) else cell
     found = next((hit for form in _COMPILED.values() if (hit := form.match(cell))), None)
     return found.groupdict() if found else None
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
-from pipeline.read.layout import Layout, lay_out
+from pipeline.read.layout import Layout, is_aside, lay_out
 from pipeline.read.raw import Raw, check_cells, check_shape, shown
 from storage.errors import Refused
 from storage.settings import ReadSettings
@@ -197,12 +197,14 @@ def _read_regular(data: bytes, header: Header, layout: Layout, name: str, settin
 
 
 def _with_comments(raw: Raw, lines: np.ndarray, data: bytes, starts: np.ndarray) -> Raw:
-    hashed = [int(line) for line, at in zip(lines, starts, strict=True) if data[at : at + 64].lstrip()[:1] == b"#"]
+    hashed = [int(line) for line, at in zip(lines, starts, strict=True) if is_aside(_line_at(data, int(at)))]
     return _warned(raw, _comment_note(hashed))
 
 
 def _comment_note(lines: Sequence[int]) -> str:
-    return f"{len(lines)} comment line{'s' * (len(lines) > 1)} left out, first line {lines[0]}." if lines else ""
+    if not lines:
+        return ""
+    return f"{len(lines)} comment line{'s' * (len(lines) > 1)} or counts of rows left out, first line {lines[0]}."
 
 
 def _warned(raw: Raw, note: str) -> Raw:
@@ -253,7 +255,7 @@ def _read_exactly(data: bytes, header: Header, name: str, settings: ReadSettings
             line, begins = header.body_line + begins, reader.line_num
             if not row or (len(row) == 1 and expected > 1 and not row[0].strip()):
                 continue
-            if len(row) != expected and row[0].lstrip().startswith("#"):
+            if len(row) != expected and is_aside(row[0].encode()):
                 hashed.append(line)
                 continue
             cells.append(len(row))

@@ -75,7 +75,7 @@ def weigh(text: pa.Array) -> Evidence:
 _PLAINLY_POINT = r"^[+-]?(0?\.|\d+\.(\d{0,2}$|\d{4}))"
 
 
-_LIKE_NUMBER = r"^[+\-\x{2212}\x{2013}]?[.,]?(\d|(?i:inf))"
+_LIKE_NUMBER = rf"^[+\-(\x{{2212}}\x{{2013}}]?(?:{cells.CURRENCY} ?)?[+\-]?[.,]?(\d|(?i:inf))"
 
 
 def _weigh_closely(text: pa.Array) -> Evidence:

@@ -45,7 +45,8 @@ def finite(values: pa.Array) -> pa.Array:
     return values if pc.all(good).as_py() is not False else pc.if_else(good, values, None)
 
 
-_EPOCHS = ((1e9, 1e10, 1_000_000), (1e12, 1e13, 1_000), (1e15, 1e16, 1))  # seconds, ms, us from 2001 to 2286
+# Seconds, milliseconds, microseconds and nanoseconds from 2001 to 2286.
+_EPOCHS = ((1e9, 1e10, 1e6), (1e12, 1e13, 1e3), (1e15, 1e16, 1.0), (1e18, 1e19, 1e-3))
 
 
 def to_dates(column: pa.Array, order: Order | None = None) -> pa.Array:
@@ -62,7 +63,20 @@ def to_dates(column: pa.Array, order: Order | None = None) -> pa.Array:
         column = cells.numbers(column)
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return pa.nulls(len(column), _MOMENT)
-    return _since_1970(column.cast(pa.float64(), safe=False))
+    values = column.cast(pa.float64(), safe=False)
+    written = _written_days(values)
+    return _since_1970(values) if written is None else written
+
+
+def _written_days(values: pa.Array) -> pa.Array | None:
+    """Days written as one number, like 20240229, if every value is one; no count since 1970 looks like that."""
+    whole = values.drop_null()
+    low, high = (pc.min_max(whole).as_py()[end] for end in ("min", "max"))
+    if low is None or low < 1800_01_01 or high > 2299_12_31 or not pc.all(pc.equal(pc.floor(whole), whole)).as_py():
+        return None
+    texts = values.cast(pa.int64()).cast(pa.string())
+    found = cells.dates(pc.replace_substring_regex(texts, r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3"))
+    return found if found.null_count == values.null_count else None
 
 
 def _since_1970(values: pa.Array) -> pa.Array:
@@ -144,9 +158,11 @@ def kind_column(raw: Raw, name: str, kind: Kind, style: Style) -> tuple[pa.Array
     column = flat(raw.column(name))
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column.cast(pa.float64())), None, column)
+    if kind in ("numeric", "date") and is_text(column.type):
+        column = _without_words(column)
     if kind == "numeric":
         found = to_numbers(column, style)
-        warnings = settle(raw, name, column, found, "a number")
+        warnings = settle(raw, name, column, found, "a number") + _left_out(raw, name, column)
         endless = pc.sum(pc.is_inf(found)).as_py() or 0
         if endless:
             warnings.append(f"Column {name!r}: {endless:,} infinite values are read as missing.")
@@ -160,6 +176,21 @@ def kind_column(raw: Raw, name: str, kind: Kind, style: Style) -> tuple[pa.Array
             what = "a date that can be read in one way only"
         return found, settle(raw, name, column, found, what)
     return to_text(column), []
+
+
+def _without_words(text: pa.Array) -> pa.Array:
+    """Text without the words that stand for a missing value where a number or a date is due."""
+    words = pc.is_in(pc.utf8_lower(text), cells.NO_VALUE)
+    return pc.if_else(words, None, text) if pc.any(words).as_py() else text
+
+
+def _left_out(raw: Raw, name: str, column: pa.Array) -> list[str]:
+    """A warning for the sign of a currency, or the refusal of two: their numbers do not add up."""
+    signs = cells.currencies(column) if is_text(column.type) else []
+    if len(signs) > 1:
+        raise raw.refused(f"The currencies {' and '.join(signs)} stand in one column.", column=name,
+                          remedy="Convert the column to one of them.")  # fmt: skip
+    return [f"Column {name!r}: the sign {signs[0]} is left out of the numbers."] if signs else []
 
 
 def as_planned(column: pa.Array, how: Reading) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 _STRIDE = 1 << 24  # bytes looked at together
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
+_COUNT = re.compile(rb"\(?[\d., ]{1,20} rows?( affected| selected| returned| in set.{0,20})?\.?\)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,12 @@ class Layout:
         start = int(self.starts[row])
         end = data.find(b"\n", start)
         line = data[start : end if end >= 0 else len(data)].strip()
-        return line.startswith(b"#") or (not line and width > 1)
+        return is_aside(line) or (not line and width > 1)
+
+
+def is_aside(line: bytes) -> bool:
+    """Whether a line of another width is a comment, or the count of rows that databases write below a table."""
+    return line.lstrip().startswith(b"#") or _COUNT.fullmatch(line.strip()) is not None
 
 
 def lay_out(data: bytes, start: int, line: int, delimiter: str) -> Layout | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from storage.records import Kind
 from storage.settings import ReadSettings
 
 
-def read_table(data: bytes | Path, name: str, settings: ReadSettings | None = None) -> Raw:
+def read_table(
+    data: bytes | Path, name: str, settings: ReadSettings | None = None, known: Sequence[str] | None = None
+) -> Raw:
     """A file of any format as it stands, cells trimmed and null words missing; no schema is needed.
 
     Parameters
@@ -26,21 +29,24 @@ def read_table(data: bytes | Path, name: str, settings: ReadSettings | None = No
     name : str
         Label of the file in messages; never opened.
     settings : ReadSettings, optional
+    known : sequence of str, optional
+        Names that matter; of others, a second column of one name is left out instead of being refused.
 
     Raises
     ------
     Refused
         Naming file, line and remedy.
     """
-    return _tidied(formats.read_table(data, name, settings))
+    return _tidied(formats.read_table(data, name, settings), known)
 
 
-def _tidied(raw: Raw) -> Raw:
+def _tidied(raw: Raw, known: Sequence[str] | None) -> Raw:
     """Header checked, cells trimmed, null words missing."""
-    check_header(raw)
+    raw = check_header(raw, known)
     if raw.rows == 0:
         raise raw.refused("The file has no rows.", remedy="Send at least one row below the header.")
-    return _without_headers(replace(raw, columns=tuple(clean(column, raw.settings) for column in raw.columns)))
+    raw = _without_headers(replace(raw, columns=tuple(clean(column, raw.settings) for column in raw.columns)))
+    return without_totals(raw)
 
 
 def _without_headers(raw: Raw) -> Raw:
@@ -48,7 +54,9 @@ def _without_headers(raw: Raw) -> Raw:
     if len(raw.names) < 2 or not all(cells.is_text(column.type) for column in raw.columns):
         return raw
     again = np.ones(raw.rows, bool)
-    for name, column in zip(raw.names, raw.columns, strict=True):
+    for name, column in reversed([*zip(raw.names, raw.columns, strict=True)]):
+        if column is raw.columns[0]:  # a joined file may have its mark of the encoding here
+            column = pc.replace_substring(column, "\ufeff", "")
         again &= pc.fill_null(pc.equal(column, name), False).to_numpy()
         if not again.any():
             return raw
@@ -61,13 +69,56 @@ def _without_headers(raw: Raw) -> Raw:
     return replace(raw, columns=columns, lines=lines, warnings=(*raw.warnings, note))
 
 
-def check_header(raw: Raw) -> None:
-    """Refuse names that appear twice."""
-    seen: set[str] = set()
-    for name in raw.names:
+_TOTAL = r"^(?i:(grand |sub ?)?totals?|sum|summe|gesamt|suma|somme|overall|all)\s*:?$"
+
+
+def without_totals(raw: Raw) -> Raw:
+    """Leave out a last row that adds up the others, as sheets and reports have.
+
+    It says so in a word that stands nowhere else in its column, and a number in it is the sum of those above.
+    """
+    if raw.rows < 4 or not all(cells.is_text(column.type) for column in raw.columns):
+        return raw
+    last = [column[raw.rows - 1].as_py() for column in raw.columns]
+    worded = [at for at, cell in enumerate(last) if cell is not None and re.fullmatch(_TOTAL, cell)]
+    if not any(pc.sum(pc.equal(raw.columns[at], last[at])).as_py() == 1 for at in worded):
+        return raw
+    if not any(cell is not None and _adds_up(column) for cell, column in zip(last, raw.columns, strict=True)):
+        return raw
+    note = f"The last row ({raw.place(np.array([raw.rows - 1]))}) adds up the others and is left out."
+    columns = tuple(column.slice(0, raw.rows - 1) for column in raw.columns)
+    lines = None if raw.lines is None else raw.lines[:-1]
+    return replace(raw, columns=columns, lines=lines, warnings=(*raw.warnings, note))
+
+
+def _adds_up(column: pa.ChunkedArray) -> bool:
+    """Whether the last cell is the sum of the others, up to its rounding."""
+    text = cells.flat(column)
+    values = max((cells.numbers(text, style) for style in ("point", "comma")), key=lambda found: -found.null_count)
+    total, others = values[len(values) - 1].as_py(), values.slice(0, len(values) - 1).drop_null()
+    if total is None or len(others) < 2 or len(others) < 0.5 * (len(values) - 1):
+        return False
+    found = pc.sum(others).as_py()
+    return abs(found - total) <= 1e-6 * abs(found) + 0.5 and abs(total) > (pc.max(pc.abs(others)).as_py() or 0)
+
+
+def check_header(raw: Raw, known: Sequence[str] | None = None) -> Raw:
+    """Refuse names that appear twice; where it is known which names matter, leave the others' doubles out."""
+    seen: dict[str, int] = {}
+    spare = []
+    for at, name in enumerate(raw.names):
         if name and name in seen:
-            raise raw.refused(f"The column name {name!r} appears twice.", remedy="Give every column a name of its own.")
-        seen.add(name)
+            if known is None or name in known:
+                raise raw.refused(f"The column name {name!r} appears twice.",
+                                  remedy="Give every column a name of its own.")  # fmt: skip
+            spare.append(at)
+        seen.setdefault(name, at)
+    if not spare:
+        return raw
+    stay = [at for at in range(len(raw.names)) if at not in spare]
+    note = f"The column name {raw.names[spare[0]]!r} appears twice; it is not in the schema, and left out."
+    names = tuple(raw.names[at] for at in stay)
+    return replace(raw, names=names, columns=tuple(raw.columns[at] for at in stay), warnings=(*raw.warnings, note))
 
 
 def clean(column: pa.ChunkedArray | pa.Array, settings: ReadSettings) -> pa.ChunkedArray | pa.Array:
@@ -77,6 +128,8 @@ def clean(column: pa.ChunkedArray | pa.Array, settings: ReadSettings) -> pa.Chun
     if pa.types.is_dictionary(column.type) and isinstance(column, pa.Array):
         return clean(column.dictionary.cast(pa.string()), settings).take(column.indices)
     text = pc.utf8_trim_whitespace(column)
+    if pc.any(pc.starts_with(text, '="')).as_py():  # how sheets keep the zeros of 007
+        text = pc.replace_substring_regex(text, r'^="([^"]*)"$', r"\1")
     words = pa.array([*settings.null_words, ""], pa.string())
     return pc.if_else(pc.is_in(text, words), pa.scalar(None, pa.string()), text)
 
