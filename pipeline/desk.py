@@ -22,6 +22,7 @@ from storage.schema import outdated
 from storage.store import DATABASE, Store
 from storage.upkeep import backup
 from storage.vault import Vault
+from storage.whole import look_before
 
 
 def wall_clock() -> int:
@@ -87,6 +88,7 @@ class Desk(Shelf):
     def __init__(
         self, folder: Path, clock: Callable[[], int] = wall_clock, point: Callable[[str], None] = lambda name: None
     ) -> None:
+        look_before(folder / DATABASE)
         saved = backup(folder) if outdated(folder / DATABASE) else None
         self.store = Store(folder, point)
         self.now = clock

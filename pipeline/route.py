@@ -61,6 +61,7 @@ def advance(desk: Desk, batch: Batch) -> Outcome:
             f"Processing failed {ATTEMPTS} times; the last state was {batch.state!r}. Retry it, or look at the log."
         )
         return _quarantine(desk, monitor, batch, reason)
+    batch = replace(batch, attempts=1)  # each step that is done gives the next one all its attempts, this one counted
     heard: list[tuple[str, str]] = []
     carry: dict[str, Any] = {}
     try:

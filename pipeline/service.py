@@ -24,6 +24,7 @@ from storage.records import Batch, Decision, Grain, Job, Monitor, SettingsRow, T
 from storage.settings import Settings, changed
 
 BACKTESTS = "/backtests"  # the turn and the job of backtests; no monitor can have such a name
+_STUCK_SECONDS = 1200  # a training has its own limit, which is lower unless a person raised it
 _QUIET_SECONDS = 30  # a job that goes well is written down this often
 
 
@@ -461,6 +462,12 @@ class Service(Views):
     def heartbeat(self) -> dict[str, Any]:
         """When a job last ran in this process, and which run now (name to start, microseconds)."""
         return {"last_tick": self._pulse["last"], "running": dict(self._pulse["running"])}
+
+    def stuck(self) -> dict[str, float]:
+        """Jobs that have run for longer than any step should take, and for how many seconds."""
+        now = self.desk.now()
+        running = {name: (now - since) / 1e6 for name, since in self.heartbeat()["running"].items()}
+        return {name: seconds for name, seconds in running.items() if seconds > _STUCK_SECONDS}
 
     # --- alerts ----------------------------------------------------------------------------------------------------
 

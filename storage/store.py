@@ -95,7 +95,12 @@ class Store:
         self._point("migrate:before")
         bring_up_to_date(self._db)
         self._point("migrate:after")
-        whole.mark_open(path)
+        self._begin_log()
+
+    def _begin_log(self) -> None:
+        """From here on there is a write-ahead log, and its absence is a loss."""
+        self._db.conn.execute("UPDATE changes SET number = number")
+        whole.mark_open(self.folder / DATABASE)
 
     def close(self) -> None:
         """Empty the write-ahead log and let go of the folder."""
@@ -113,7 +118,9 @@ class Store:
     def empty_log(self) -> bool:
         """Move all of the write-ahead log into the database and empty it, unless a reader is in the way."""
         with self._lock:
+            whole.mark_closed(self.folder / DATABASE)
             busy = self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            self._begin_log()
         return not busy
 
     @contextmanager

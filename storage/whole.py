@@ -32,7 +32,7 @@ def look_before(path: Path) -> None:
             )
         return
     mark, log = _mark(path), path.with_name(f"{path.name}-wal")
-    if mark.exists() and not log.exists():
+    if mark.exists() and not (log.exists() and log.stat().st_size):  # a reader may have made an empty one anew
         raise Damaged(
             f"The write-ahead log {log} is gone although the program was not stopped properly, so the newest changes "
             f"are missing. {way_back(path.parent)} To go on with what is there, delete {mark}."

@@ -92,9 +92,16 @@ def main(place: Path, kills: int, seed: int = 1) -> None:
     half = [batch.name for batch in batches if batch.state != "done" or batch.rows != ROWS]
     broken = [finding.text for finding in doctor(folder) if not finding.ok]
     starts.sort()
-    told = {"kills": kills, "acknowledged": len(acknowledged), "lost": len(lost),
-            "doubled": len(names) - len(set(names)), "half": half, "doctor": broken, "ready_seconds_median": round(starts[len(starts) // 2], 3),
-            "ready_seconds_slowest": round(starts[-1], 3)}  # fmt: skip
+    told = {
+        "kills": kills,
+        "acknowledged": len(acknowledged),
+        "lost": len(lost),
+        "doubled": len(names) - len(set(names)),
+        "half": half,
+        "doctor": broken,
+        "ready_seconds_median": round(starts[len(starts) // 2], 3),
+        "ready_seconds_slowest": round(starts[-1], 3),
+    }
     print(json.dumps(told), flush=True)
     assert (lost, half, broken) == ([], [], [])
     assert len(names) == len(set(names))
