@@ -1,9 +1,9 @@
-# make run, make test, make bench, make soak, make lint, make sbom, make screenshots: each sets up what it needs.
+# make run, make test, make bench, make soak, make fuzz, make lint, make sbom, make screenshots: each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test bench soak lint requirements sbom screenshots clean
+.PHONY: run test bench soak fuzz lint requirements sbom screenshots clean
 
 run: $(BIN)/.ready
 	$(BIN)/python run.py $(ARGS)
@@ -16,6 +16,9 @@ bench: $(BIN)/.ready-tests
 
 soak: $(BIN)/.ready-tests
 	DRIFT_KILL_STRIDE=1 DRIFT_RANDOM_KILLS=200 DRIFT_DAMAGES=100 $(BIN)/python -m pytest -m faults -rP --timeout 7200 $(ARGS)
+
+fuzz: $(BIN)/.ready-tests
+	$(BIN)/python -m tests.corpus.fuzz 100000 $(ARGS)
 
 lint: $(BIN)/.ready-tests
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from storage.errors import Refused
 from storage.records import Feature, Schema
 from tests.corpus import CASES, TRUTH, Case
 from tests.corpus.clean import SCHEMA, WATCHED, clean_csv
+from tests.corpus.fuzz import fuzz, mutated
 
 _CELLS: dict[str, Any] = {"numeric": float, "categorical": str, "date": lambda value: value}
 
@@ -126,43 +127,6 @@ def test_the_corpus_is_large_and_the_same_at_every_making():
 # --- broken at random -------------------------------------------------------------------------------------------------
 
 _MUTATIONS = 4_000
-_SPLICES = (
-    b",",
-    b";",
-    b'"',
-    b"\n",
-    b"\r",
-    b"\0",
-    b"\xff",
-    b"\xef\xbb\xbf",
-    b"1e999",
-    b"NaN",
-    b"{",
-    b"[",
-    b"#",
-    b"PAR1",
-)
-
-
-def _mutated(data: bytes, rng: np.random.Generator) -> bytes:
-    """A file with a byte flipped, a piece cut out, doubled or moved, or something put in."""
-    at, to = sorted(int(x) for x in rng.integers(0, len(data) + 1, 2))
-    match int(rng.integers(6)):
-        case 0:
-            flipped = bytearray(data)
-            for place in rng.integers(0, len(data), int(rng.integers(1, 5))):
-                flipped[place] ^= 1 << int(rng.integers(8))
-            return bytes(flipped)
-        case 1:
-            return data[:at]
-        case 2:
-            return data[:at] + data[min(to, at + 50) :]
-        case 3:
-            return data[:to] + data[max(at, to - 300) :]
-        case 4:
-            return data[:at] + _SPLICES[int(rng.integers(len(_SPLICES)))] + data[at:]
-        case _:
-            return data[:at] + rng.bytes(int(rng.integers(1, 20))) + data[at:]
 
 
 def test_mutated_files_are_read_or_refused_and_nothing_else():
@@ -173,12 +137,20 @@ def test_mutated_files_are_read_or_refused_and_nothing_else():
     refused = 0
     for at in range(_MUTATIONS):
         case, data = files[at % len(files)]
-        outcome = _or_refusal(_mutated(data, rng), case)
+        outcome = _or_refusal(mutated(data, rng), case)
         if isinstance(outcome, Refused):
             refused += 1
         else:
             assert outcome.rows > 0
     assert 0.2 * _MUTATIONS < refused < _MUTATIONS
+
+
+def test_the_fuzzer_finds_only_our_own_errors():
+    told = fuzz(2_000, 2027)
+    assert told["inputs"] == 2_000
+    assert told["read"] > 50
+    assert told["refused"] > 50
+    assert told["memory_growth_mb"] < 200
 
 
 @pytest.mark.parametrize("column", range(11))
