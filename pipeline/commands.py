@@ -7,6 +7,7 @@ travels.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import urllib.error
 import urllib.request
@@ -33,7 +34,7 @@ def _init(service: Any, file: str, sha256: str, name: str, **options: Any) -> di
         "task": monitor.schema.task,
         "target": monitor.schema.target,
         "rows": version.rows,
-        "features": monitor.schema.features,
+        "features": [dataclasses.asdict(feature) for feature in monitor.schema.features],
         "estimator": version.estimator,
         "version": version.number,
         "metrics": ", ".join(f"{key} {item.value:.3f}" for key, item in version.metrics.items()),

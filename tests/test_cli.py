@@ -51,6 +51,14 @@ def data(files, tmp_path_factory) -> Path:
     return folder
 
 
+def test_init_tells_a_person_what_it_found(files, tmp_path):
+    options = ["--target", "bought", "--id", "id", "--estimator", "linear"]
+    done = run("init", "shop", "--reference", files / "reference.csv", *options, folder=tmp_path / "data")
+    assert done.returncode == 0, done.stderr
+    assert "classification of 'bought' from 800 rows" in done.stdout
+    assert "income" in done.stdout
+
+
 def test_ingest_speaks_as_promised(data, files):
     done = run("ingest", files / "calm.csv", files / "moved.csv", files / "calm.csv", "--json", folder=data)
     assert done.returncode == 0, done.stderr
