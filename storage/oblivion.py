@@ -181,8 +181,9 @@ def _scrub(db: Database, monitor_id: int, words: Iterable[str]) -> None:
 def _forms(word: str) -> set[tuple[str, str]]:
     """Ways a word is quoted in sentences and in JSON, and what stands there after."""
     plain, coded = repr(word), orjson.dumps(word).decode()
-    inner = orjson.dumps(plain).decode()[1:-1]
-    return {(plain, repr(_GONE)), (inner, repr(_GONE)), (coded, f'"{_GONE}"')}
+    cuts = [repr(f"{word[: most - 1]}…") for most in (60, 40) if len(word) > most]  # as long cells are shown
+    forms = {(form, repr(_GONE)) for text in (plain, *cuts) for form in (text, orjson.dumps(text).decode()[1:-1])}
+    return forms | {(coded, f'"{_GONE}"')}
 
 
 def strip_level(db: Database, batch_id: int, feature: str, data: bytes) -> None:

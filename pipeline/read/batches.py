@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from pipeline.read import cells, kinds
 from pipeline.read.evidence import Evidence, evidence_of, styles_of
-from pipeline.read.raw import Raw
+from pipeline.read.raw import Raw, shown
 from pipeline.read.tables import read_table
 from pipeline.read.values import Checked
 from storage.records import Schema
@@ -106,7 +106,7 @@ def _lacking(raw: Raw, missing: Sequence[str], known: set[str]) -> Exception:
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(repr(name) for name in names[:_SHOWN]) + more
+    return ", ".join(repr(shown(name)) for name in names[:_SHOWN]) + more
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.read.cells import is_text
-from pipeline.read.raw import Raw, check_cells, check_shape
+from pipeline.read.raw import Raw, check_cells, check_shape, shown
 from storage.errors import Refused
 from storage.settings import ReadSettings
 
@@ -26,6 +26,7 @@ def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         check_shape(name, file.metadata.num_rows, file.metadata.num_columns, settings)
+        _check_unpacked(file.metadata, name, settings)
         texts = [field.name for field in file.schema_arrow if is_text(field.type)]
         file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
         flat, nested = _flat(file.schema_arrow)
@@ -35,9 +36,18 @@ def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
         table = _decoded(table)
     except DAMAGE as error:
         raise Refused("The Parquet file is damaged.", file=name, remedy="Write and send it again.") from error
-    warnings = tuple(f"Column {column!r} holds nested or binary values and is ignored." for column in nested)
+    warnings = tuple(f"Column {shown(column)!r} holds nested or binary values and is ignored." for column in nested)
     names = tuple(" ".join(column.split()) for column in table.column_names)
     return check_cells(Raw(name, "parquet", names, tuple(table.columns), settings, None, warnings))
+
+
+def _check_unpacked(footer: pq.FileMetaData, name: str, settings: ReadSettings) -> None:
+    """Refuse pages that say they unpack to more than plain cells of these rows would take."""
+    unpacked = sum(footer.row_group(at).total_byte_size for at in range(footer.num_row_groups))
+    most = settings.max_bytes + 16 * footer.num_rows * footer.num_columns
+    if unpacked > most:
+        raise Refused(f"The pages unpack to {unpacked:,} bytes; {most:,} are allowed.", file=name,
+                      remedy="Split the file, or raise read.max_bytes.")  # fmt: skip
 
 
 def _flat(schema: pa.Schema) -> tuple[list[str], list[str]]:

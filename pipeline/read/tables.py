@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.read import cells, formats, kinds
 from pipeline.read.evidence import evidence_of, reading, styles_of
-from pipeline.read.raw import Raw
+from pipeline.read.raw import Raw, shown
 from storage.records import Kind
 from storage.settings import ReadSettings
 
@@ -109,14 +109,14 @@ def check_header(raw: Raw, known: Sequence[str] | None = None) -> Raw:
     for at, name in enumerate(raw.names):
         if name and name in seen:
             if known is None or name in known:
-                raise raw.refused(f"The column name {name!r} appears twice.",
+                raise raw.refused(f"The column name {shown(name)!r} appears twice.",
                                   remedy="Give every column a name of its own.")  # fmt: skip
             spare.append(at)
         seen.setdefault(name, at)
     if not spare:
         return raw
     stay = [at for at in range(len(raw.names)) if at not in spare]
-    note = f"The column name {raw.names[spare[0]]!r} appears twice; it is not in the schema, and left out."
+    note = f"The column name {shown(raw.names[spare[0]])!r} appears twice; it is not in the schema, and left out."
     names = tuple(raw.names[at] for at in stay)
     return replace(raw, names=names, columns=tuple(raw.columns[at] for at in stay), warnings=(*raw.warnings, note))
 
