@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import platform
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
 
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.models.fitted import Model, Predictions, column, predict
+from pipeline.models.vet import vet
 from storage.errors import Refused, Unhealthy
 from storage.records import Feature, Schema
 
@@ -48,6 +50,11 @@ TRUSTED: frozenset[str] = frozenset(
         "sklearn.utils.validation.check_array",
     }
 )
+
+_BROKEN = (
+    zipfile.BadZipFile, ArithmeticError, AttributeError, EOFError, ImportError, LookupError, RuntimeError, TypeError,
+    ValueError,
+)  # fmt: skip  # what a crafted archive may raise while it is built
 
 
 def environment() -> dict[str, str]:
@@ -126,11 +133,10 @@ def load(data: bytes) -> Model:
         For bytes that are no artefact, types that are not on our list, another minor version of scikit-learn, or
         predictions on the check rows that differ from those stored.
     """
-    import zipfile
-
     from skops.io import get_untrusted_types, loads
     from skops.io.exceptions import UntrustedTypesFoundException
 
+    vet(data)
     try:
         foreign = [name for name in get_untrusted_types(data=data) if name not in TRUSTED]
         if foreign:
@@ -138,7 +144,7 @@ def load(data: bytes) -> Model:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             content = loads(data, trusted=sorted(TRUSTED))
-    except (zipfile.BadZipFile, UntrustedTypesFoundException, KeyError, ValueError, TypeError, EOFError) as error:
+    except (UntrustedTypesFoundException, *_BROKEN) as error:
         raise Unhealthy(f"The model cannot be read: {error}.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise Unhealthy("The model is of a format this version does not know; retrain it.")
