@@ -347,6 +347,19 @@ def restore(options: argparse.Namespace) -> None:
     _print({"data_dir": str(made)}) if options.json else print(f"Restored into {made}")
 
 
+def support(options: argparse.Namespace) -> None:
+    """A bundle for who helps: versions, settings, counts, last errors; nothing of the data."""
+    from pipeline.support import bundle
+    from storage.errors import Refused
+
+    out = options.out or Path("drift-support.zip")
+    try:
+        out.write_bytes(bundle(options.data_dir))
+    except OSError as error:
+        raise Refused(f"{out} cannot be written: {error.strerror}.") from error
+    _print({"support": str(out)}) if options.json else print(f"Support bundle: {out}")
+
+
 def forget(options: argparse.Namespace) -> None:
     """Remove rows by id, or a whole batch, from the data folder."""
     _order(options, "forget", batch_id=options.batch, keys=options.id or [])
@@ -480,9 +493,14 @@ COMMANDS: dict[str, Any] = {
     function.__name__: function
     for function in (
         serve, init, ingest, labels, predict, check, backtest, status, versions, reproduce, promote, rollback, retrain,
-        retry, accept, settings, export, report, doctor, backup, restore, forget, users, tokens,
+        retry, accept, settings, export, report, doctor, backup, restore, forget, users, tokens, support,
     )
 }  # fmt: skip
+
+
+WITHOUT_MONITOR = (
+    "serve", "init", "check", "backtest", "doctor", "backup", "restore", "users", "tokens", "support",
+)  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -501,7 +519,18 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--data-dir", type=Path, default=Path(default), metavar="DIR", help=f"default: {default}/")
         if name not in ("serve",):
             command.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
-        if name not in ("serve", "init", "check", "backtest", "doctor", "backup", "restore", "users", "tokens"):
+        if name not in (
+            "serve",
+            "init",
+            "check",
+            "backtest",
+            "doctor",
+            "backup",
+            "restore",
+            "users",
+            "tokens",
+            "support",
+        ):
             command.add_argument("--monitor", metavar="NAME", help="may be left out when there is one")
         if name in ("promote", "rollback", "retrain", "settings"):
             command.add_argument("--note", default="", help="why; kept with the decision")
@@ -565,6 +594,7 @@ def _own_options(made: dict[str, argparse.ArgumentParser]) -> None:
     add("--to", dest="stop", default="", metavar="DATE", help="last day")
     add("--out", type=Path, metavar="FILE", help="default: NAME-report.html here")
     made["backup"].add_argument("--out", type=Path, metavar="FILE", help="default: backups/ in the data folder")
+    made["support"].add_argument("--out", type=Path, metavar="FILE", help="default: drift-support.zip here")
     made["restore"].add_argument("backup", type=Path, metavar="BACKUP")
     made["forget"].add_argument("--batch", type=int, metavar="BATCH")
     for name in ("users", "tokens"):

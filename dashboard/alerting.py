@@ -8,7 +8,7 @@ import dash_bootstrap_components as dbc
 from dash import html
 
 from dashboard import parts, say
-from pipeline.alerts import CHANNELS
+from pipeline.alerts import CHANNELS, masked
 from storage import settings
 from storage.records import Monitor
 
@@ -39,7 +39,8 @@ def panel(owner: Monitor, in_force: settings.Settings) -> Any:
 
 def _row(owner: Monitor, at: int, item: settings.AlertSettings) -> list[Any]:
     label = CHANNELS[item.channel].label if item.channel in CHANNELS else item.channel
-    goes = ", ".join(f"{key} {say.cut(str(value), 60)}" for key, value in item.options.items()) or "the program's log"
+    shown = masked(item.options)
+    goes = ", ".join(f"{key} {say.cut(str(value), 60)}" for key, value in shown.items()) or "the program's log"
     return [
         html.Strong(label),
         goes,

@@ -13,6 +13,7 @@ from dash import html
 
 from dashboard import charts, flips, look, parts, say, scope, service, theme
 from dashboard.delivery import verdict_table
+from pipeline.alerts import masked_settings
 from storage import history
 from storage.errors import ProductError
 from storage.records import Comparison, Metric, Monitor, Version
@@ -156,7 +157,7 @@ def origins(owner: Monitor, chosen: Sequence[Version], only: bool, toggle: Any) 
     """Where each comes from and under which settings it was made; equal lines are hidden if ``only``."""
     db = service().db
     numbers = {item.id: f"v{item.number}" for item in history.versions(db, owner.id)}
-    settings = {row.id: row.data for row in history.settings_history(db, owner.id)}
+    settings = {row.id: masked_settings(row.data) for row in history.settings_history(db, owner.id)}
     told = [_about(item, numbers, _period(item)) | _made_with(settings.get(item.settings_id, {})) for item in chosen]
     keys = list(dict.fromkeys(key for one in told for key in one))
     lines = [(key, *(one.get(key, "–") for one in told)) for key in keys]

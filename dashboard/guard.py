@@ -13,7 +13,7 @@ from dash import html
 
 from dashboard import parts, service
 from storage import history
-from storage.errors import Missing, ProductError
+from storage.errors import Missing, ProductError, Refused
 
 log = logging.getLogger("drift.pages")
 
@@ -48,6 +48,20 @@ def guarded(section: str, *path_names: str) -> Callable[[Callable[..., Any]], Ca
         return safe
 
     return wrap
+
+
+def known_code(path: str) -> None:
+    """Refuse code that is not scikit-learn's: by the web nobody names what this machine is to import and call.
+
+    Raises
+    ------
+    Refused
+        For a dotted path that leads elsewhere; the command line takes any.
+    """
+    if "." in path and not path.startswith("sklearn."):
+        raise Refused(
+            f"{path[:80]!r} is not of scikit-learn. Code of one's own is named on the command line, by who may run it."
+        )
 
 
 def error_code() -> str:

@@ -19,7 +19,7 @@ from dashboard.verbs import verbs
 from pipeline import retrain
 from pipeline.schedule import Schedule
 from pipeline.service import Service
-from storage import history
+from storage import history, logs
 from storage.errors import Conflict, Refused
 
 _PATIENCE = 40.0  # seconds for the demo's history; on a slow machine the rest of it happens before one's eyes
@@ -89,6 +89,7 @@ def serve(folder: Path, reached: Reached, interval: float, demo: bool, backup_ho
         raise Refused(f"--interval must be a positive number of seconds, not {interval:g}.")
     _quiet_logs()
     service = Service(folder)
+    logs.keep(folder)
     try:
         _check_credentials(service, reached)
         listener = _bind(reached.host, reached.port)
@@ -128,10 +129,7 @@ def _announce(reached: Reached, port: int, folder: Path) -> None:
 
 
 def _quiet_logs() -> None:
-    """Our own warnings on stderr; what libraries say of their queues is shown on the Health page instead."""
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    """What libraries say of their queues is shown on the Health page instead."""
     for name in ("waitress.queue", "apscheduler"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

@@ -22,6 +22,7 @@ from typing import Any
 from storage.errors import Refused, Unhealthy
 
 _SECONDS = 10
+_SECRET = ("password", "secret", "token", "key")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def _webhook(message: Message, options: Mapping[str, Any]) -> None:
     url = str(options.get("url", ""))
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Refused(f"A webhook needs an http or https address, not {url!r}.")
+        raise Refused(f"A webhook needs an http or https address, not {url[:8]!r}...")
     if not options.get("allow_private"):
         _refuse_private(parts.hostname)
     body = json.dumps({"monitor": message.monitor, "kind": message.kind, "text": message.text}).encode()
@@ -105,6 +106,33 @@ CHANNELS: dict[str, Channel] = {
         Channel("email", "E-mail", _email, {"to": "address", "from": "address", "host": "mail server", "port": "25"}),
     )
 }
+
+
+def masked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as they may be shown: whoever holds the address of a webhook may post to it, so only its host is left.
+
+    Examples
+    --------
+    >>> masked({"url": "https://chat.example/hook/T0/s3cret", "allow_private": True, "token": "abc"})
+    {'url': 'https://chat.example/…', 'allow_private': True, 'token': '…'}
+    """
+    shown = dict(options)
+    for key, value in options.items():
+        if key == "url":
+            parts = urllib.parse.urlsplit(str(value))
+            shown[key] = f"{parts.scheme}://{parts.hostname}/…" if parts.hostname else "…"
+        elif any(word in key.lower() for word in _SECRET):
+            shown[key] = "…"
+    return shown
+
+
+def masked_settings(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings (all, or assignments) with the secrets of their alerts masked."""
+    rows = data.get("alerts")
+    if not isinstance(rows, (list, tuple)):
+        return {**data, **({"alerts": "…"} if rows is not None else {})}
+    plain = [{**row, "options": masked(row.get("options") or {})} if isinstance(row, Mapping) else "…" for row in rows]
+    return {**data, "alerts": plain}
 
 
 def send(message: Message, channel: str, options: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import accounts
-from storage import history
+from storage import history, logs
 from storage.errors import Conflict, Missing, ProductError, Refused, Unhealthy
 from storage.hold import Hold
 from storage.records import Batch
@@ -179,12 +179,14 @@ def open_session(folder: Path) -> Session:
     from pipeline.service import Service
 
     try:
-        return Session(folder, service=Service(folder))
+        service = Service(folder)
     except Conflict:
         holder = Hold(folder).holder()
         if not holder.get("url"):
             raise
         return Session(folder, holder=holder)
+    logs.keep(folder)
+    return Session(folder, service=service)
 
 
 def answer(service: Any, verb: str, arguments: dict[str, Any]) -> tuple[dict[str, Any], int]:

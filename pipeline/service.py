@@ -372,8 +372,9 @@ class Service(Views):
             return after
         now = self.desk.now()
         row = SettingsRow(0, owner.id, after.model_dump(mode="json"), author, note, now)
-        text = "Settings changed: " + ", ".join(f"{key} = {value}" for key, value in assignments.items()) + "."
-        event = self.desk.event(owner, "settings", f"{text} {note}".strip(), author=author, details=assignments)
+        shown = alerts.masked_settings(assignments)
+        text = "Settings changed: " + ", ".join(f"{key} = {value}" for key, value in shown.items()) + "."
+        event = self.desk.event(owner, "settings", f"{text} {note}".strip(), author=author, details=shown)
         settings_id = self.store.change_settings(row, event)
         if (after.drift, after.features, after.faults) != (before.drift, before.features, before.faults):
             self.store.rescored(route.rescored(self.desk, owner, after), settings_id, now)

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from pipeline import compare, dossier, drift, lineage, models, periods, quality, read, route, write
+from pipeline import alerts, compare, dossier, drift, lineage, models, periods, quality, read, route, write
 from pipeline.decide import decide
 from pipeline.desk import Shelf
 from pipeline.profile import Profile, distribution, merge, summary
@@ -160,7 +160,7 @@ class Views:
         monitor = self.the_monitor(name)
         yield {"kind": "monitor", "value": monitor}
         for row in history.settings_history(self.db, monitor.id):
-            yield {"kind": "settings", "value": row}
+            yield {"kind": "settings", "value": replace(row, data=alerts.masked_settings(row.data))}
         batches = history.batches(self.db, monitor.id, ("reference", "rows", "labels"))
         for batch in batches:
             yield {"kind": "batch", "value": batch}

@@ -10,7 +10,7 @@ import dash_bootstrap_components as dbc
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html, no_update
 
 from dashboard import actor, parts, say, scope, service
-from dashboard.guard import guarded
+from dashboard.guard import guarded, known_code
 from storage import history
 from storage.errors import ProductError, Refused
 
@@ -165,6 +165,7 @@ def make(
     try:
         if not file:
             raise Refused("Choose a table first.")
+        known_code((estimator or "").strip())
         monitor = service().init(
             (name or "").strip(), file["name"], base64.b64decode(file["data"]), target,
             id_column=None if key == NONE else key, time_column=None if time == NONE else time,

@@ -11,7 +11,8 @@ from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
 
 from dashboard import actor, alerting, forms, parts, say, scope, service
 from dashboard.actions import tell
-from dashboard.guard import guarded
+from dashboard.guard import guarded, known_code
+from pipeline.alerts import masked_settings
 from storage import history, settings
 from storage.errors import ProductError, Refused
 from storage.records import Monitor
@@ -148,12 +149,13 @@ def _history(owner: Monitor) -> Any:
     ]  # fmt: skip
     lines = []
     for at, row in enumerate(rows[:40]):
-        before = rows[at + 1].data if at + 1 < len(rows) else None
+        before = masked_settings(rows[at + 1].data) if at + 1 < len(rows) else None
+        shown = masked_settings(row.data)
         lines.append(
             [
                 say.clock(row.created_at),
                 row.author,
-                "first settings" if before is None else "; ".join(forms.changes(before, row.data)) or "nothing",
+                "first settings" if before is None else "; ".join(forms.changes(before, shown)) or "nothing",
                 row.note,
                 parts.action("Go back to these", "restore_settings", owner.name, row.id) if at else "in force",
             ]
@@ -279,6 +281,7 @@ def act(
         chosen = forms.assignments(in_force, ids, values, _feature(feature))
         if not chosen:
             raise Refused("Nothing differs from the settings in force.")
+        known_code(str(chosen.get("retrain.metric") or ""))
         if ctx.triggered_id == "settings-replay":
             runs = [{"policy": "auto", "label": "Settings in force"}, {"policy": "auto", "settings": chosen}]
             run = service().backtest(owner.name, runs, last=60, author=actor().name)

@@ -1,0 +1,389 @@
+BEGIN TRANSACTION;
+CREATE TABLE "_sqlite_migrations" (
+   "id" INTEGER PRIMARY KEY,
+   "migration_set" TEXT,
+   "name" TEXT,
+   "applied_at" TEXT
+);
+INSERT INTO "_sqlite_migrations" VALUES(1,'drift','first','2026-11-25 18:57:22.040521+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(2,'drift','lines_of_scores','2026-11-25 18:57:22.041179+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(3,'drift','backtests','2026-11-25 18:57:22.041535+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(4,'drift','accounts','2026-11-25 18:57:22.041908+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(5,'drift','parts','2026-11-25 18:57:22.042122+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(6,'drift','letting_go','2026-11-25 18:57:22.043083+00:00');
+CREATE TABLE backtests (id INTEGER PRIMARY KEY, monitor_id INTEGER REFERENCES monitors(id), name TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('queued','running','done','failed')), options TEXT NOT NULL, progress TEXT NOT NULL, result TEXT NOT NULL, error TEXT NOT NULL, attempts INTEGER NOT NULL, author TEXT NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER) STRICT;
+CREATE TABLE batches (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id),
+    kind TEXT NOT NULL CHECK (kind IN ('reference','rows','labels')), name TEXT NOT NULL, sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL, source TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('received','validated','scored','decided','training','judged','done','quarantined')),
+    attempts INTEGER NOT NULL, reason TEXT NOT NULL, warnings TEXT NOT NULL, rows INTEGER NOT NULL,
+    labelled INTEGER NOT NULL, starts_at INTEGER, ends_at INTEGER, version_id INTEGER REFERENCES versions(id),
+    learnable INTEGER NOT NULL, received_at INTEGER NOT NULL, done_at INTEGER, removed_at INTEGER,
+    UNIQUE (monitor_id, sha256)) STRICT;
+INSERT INTO "batches" VALUES(1,1,'reference','reference.csv','9eebfa0181b80ab36484dc0976d5e0f16cdd5fca0668b04e0b2f36ec4b750702',1999,'init','done',0,'','[]',80,80,NULL,NULL,NULL,1,1770000000000000,1770000000000000,NULL);
+INSERT INTO "batches" VALUES(2,1,'rows','calm.csv','f605392d9c322da366806441a437884012304786f1e3267dbd764651de7e88ee',857,'command','done',0,'','[]',40,40,NULL,NULL,1,1,1770000002000000,1770000007000000,NULL);
+INSERT INTO "batches" VALUES(3,1,'labels','labels.csv','56174673252fe40dd45703215af993eb2f96cc87970294d08253e290083b5491',341,'command','done',0,'','[]',40,40,NULL,NULL,NULL,1,1770000008000000,1770000012000000,NULL);
+INSERT INTO "batches" VALUES(4,1,'rows','moved.csv','2ba02bf6c0488aa070eae6f7aeabf4bb578b6677ed8646835f63c8938d0507ae',860,'command','done',0,'','[]',40,0,NULL,NULL,1,1,1770000013000000,1770000019000000,NULL);
+INSERT INTO "batches" VALUES(5,1,'rows','short.csv','174b1a3796f325bf72ed4ed828052ff80dedaf3ccbb11308cdff60a0159901d2',12,'command','quarantined',0,'short.csv: The 2 columns ''income'', ''city'' are missing. The file has ''id'', ''age''.','[]',0,0,NULL,NULL,NULL,0,1770000020000000,1770000022000000,NULL);
+CREATE TABLE changes (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL) STRICT;
+INSERT INTO "changes" VALUES(1,28);
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id),
+    batch_id INTEGER REFERENCES batches(id), action TEXT NOT NULL, "trigger" TEXT NOT NULL, reason TEXT NOT NULL,
+    details TEXT NOT NULL, version_id INTEGER REFERENCES versions(id), challenger_id INTEGER REFERENCES versions(id),
+    settings_id INTEGER NOT NULL REFERENCES settings(id), author TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+INSERT INTO "decisions" VALUES(1,1,1,'promote','init','First version, from 80 labelled rows; accuracy 0.738 on rows it had not seen.','{}',NULL,1,1,'command',1770000001000000);
+INSERT INTO "decisions" VALUES(2,1,2,'keep','none','No drift (score 0.29); no labels yet.','{"score":0.28555283300911755,"verdict":"stable","expected":0.7375,"measured":null,"estimated":0.731651043475788,"loss":null,"new_rows":0,"champion_rows":80,"doubling":0.0,"since_training":null,"since_promotion":null,"trainings":0,"rejections":0,"fired":[],"fit":true,"change_at":null,"look":[]}',1,NULL,1,'schedule',1770000006000000);
+INSERT INTO "decisions" VALUES(3,1,3,'keep','none','No drift (score 0.29); accuracy 0.825 on the newest 40 labelled rows.','{"score":0.28555283300911755,"verdict":"stable","expected":0.7375,"measured":0.825,"estimated":0.731651043475788,"loss":{"rise":-0.08749999999999991,"p_value":0.8738146769649818,"rows":40},"new_rows":40,"champion_rows":80,"doubling":0.0,"since_training":null,"since_promotion":null,"trainings":0,"rejections":0,"fired":[],"fit":true,"change_at":null,"look":[]}',1,NULL,1,'schedule',1770000011000000);
+INSERT INTO "decisions" VALUES(4,1,4,'keep','none','Drift seen in income (score 9.17); whether it harms, the labels will tell (accuracy 0.825 on the newest 40 labelled rows).','{"score":9.168329990901006,"verdict":"drift","expected":0.7375,"measured":null,"estimated":0.9106078042164913,"loss":{"rise":-0.08749999999999991,"p_value":0.8738146769649818,"rows":40},"new_rows":40,"champion_rows":80,"doubling":0.0,"since_training":null,"since_promotion":null,"trainings":0,"rejections":0,"fired":[],"fit":true,"change_at":null,"look":[]}',1,NULL,1,'schedule',1770000017000000);
+INSERT INTO "decisions" VALUES(5,1,NULL,'train','person','A person asked for a training.','{}',1,NULL,2,'page',1770000027000000);
+INSERT INTO "decisions" VALUES(6,1,NULL,'reject','person','All history: accuracy 0.825 against the champion''s 0.825 on the newest 40 labelled rows (p = 0.5): not better by more than noise.','{"candidates":[{"recipe":"all history","trained_on":[1,2],"rows":100,"metric":"accuracy","value":0.825,"low":0.6805000966821229,"high":0.9125458625396408,"gain":0.0,"p_better":0.5,"seconds":0.9055,"version":null}],"comparison":{"metric":"accuracy","champion":0.825,"challenger":0.825,"gain":0.0,"low":0.0,"high":0.0,"rows":40,"p_better":0.5,"flips":0},"doubts":[],"suspect":[],"seconds":1.357}',1,NULL,2,'schedule',1770000029000000);
+CREATE TABLE episodes (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id), kind TEXT NOT NULL,
+    onset_batch INTEGER NOT NULL, found_batch INTEGER NOT NULL, end_batch INTEGER, features TEXT NOT NULL,
+    summary TEXT NOT NULL, UNIQUE (monitor_id, kind, found_batch)) STRICT;
+INSERT INTO "episodes" VALUES(1,1,'drift',4,4,NULL,'["income"]','Drift since batch #4. income rose by 29.9 (2.9 standard deviations) and has 80% of rows above anything seen in the reference; the chance of this in a healthy batch of 40 is under 1 in 10,000.');
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER REFERENCES monitors(id), batch_id INTEGER REFERENCES batches(id),
+    level TEXT NOT NULL CHECK (level IN ('info','warning','error')), kind TEXT NOT NULL, message TEXT NOT NULL,
+    details TEXT NOT NULL, author TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+INSERT INTO "events" VALUES(1,1,1,'info','init','shop is watched from now on.','{}','command',1770000001000000);
+INSERT INTO "events" VALUES(2,1,2,'info','received','calm.csv arrived by command.','{}','command',1770000003000000);
+INSERT INTO "events" VALUES(3,1,3,'info','received','labels.csv arrived by command.','{}','command',1770000009000000);
+INSERT INTO "events" VALUES(4,1,4,'info','received','moved.csv arrived by command.','{}','command',1770000014000000);
+INSERT INTO "events" VALUES(5,1,4,'warning','drift','Drift since batch #4. income rose by 29.9 (2.9 standard deviations) and has 80% of rows above anything seen in the reference; the chance of this in a healthy batch of 40 is under 1 in 10,000.','{}','schedule',1770000018000000);
+INSERT INTO "events" VALUES(6,1,5,'info','received','short.csv arrived by command.','{}','command',1770000021000000);
+INSERT INTO "events" VALUES(7,1,5,'warning','quarantine','short.csv was quarantined: short.csv: The 2 columns ''income'', ''city'' are missing. The file has ''id'', ''age''.','{}','schedule',1770000022000000);
+INSERT INTO "events" VALUES(8,1,NULL,'info','settings','Settings changed: drift.budget = 0.02. calmer','{"drift.budget":0.02}','page',1770000024000000);
+INSERT INTO "events" VALUES(9,1,NULL,'info','training','A person asked for a training.','{}','page',1770000026000000);
+INSERT INTO "events" VALUES(10,1,NULL,'info','reject','All history: accuracy 0.825 against the champion''s 0.825 on the newest 40 labelled rows (p = 0.5): not better by more than noise.','{}','schedule',1770000030000000);
+CREATE TABLE jobs (
+    name TEXT PRIMARY KEY, last_run INTEGER, last_ok INTEGER, failures INTEGER NOT NULL, error TEXT NOT NULL,
+    next_run INTEGER) STRICT;
+CREATE TABLE labels (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id),
+    delivery_id INTEGER NOT NULL REFERENCES batches(id), key TEXT NOT NULL, value ANY) STRICT;
+INSERT INTO "labels" VALUES(1,1,3,'1-0','yes');
+INSERT INTO "labels" VALUES(2,1,3,'1-1','no');
+INSERT INTO "labels" VALUES(3,1,3,'1-2','yes');
+INSERT INTO "labels" VALUES(4,1,3,'1-3','yes');
+INSERT INTO "labels" VALUES(5,1,3,'1-4','no');
+INSERT INTO "labels" VALUES(6,1,3,'1-5','no');
+INSERT INTO "labels" VALUES(7,1,3,'1-6','yes');
+INSERT INTO "labels" VALUES(8,1,3,'1-7','no');
+INSERT INTO "labels" VALUES(9,1,3,'1-8','yes');
+INSERT INTO "labels" VALUES(10,1,3,'1-9','yes');
+INSERT INTO "labels" VALUES(11,1,3,'1-10','yes');
+INSERT INTO "labels" VALUES(12,1,3,'1-11','no');
+INSERT INTO "labels" VALUES(13,1,3,'1-12','no');
+INSERT INTO "labels" VALUES(14,1,3,'1-13','yes');
+INSERT INTO "labels" VALUES(15,1,3,'1-14','yes');
+INSERT INTO "labels" VALUES(16,1,3,'1-15','yes');
+INSERT INTO "labels" VALUES(17,1,3,'1-16','no');
+INSERT INTO "labels" VALUES(18,1,3,'1-17','no');
+INSERT INTO "labels" VALUES(19,1,3,'1-18','no');
+INSERT INTO "labels" VALUES(20,1,3,'1-19','no');
+INSERT INTO "labels" VALUES(21,1,3,'1-20','no');
+INSERT INTO "labels" VALUES(22,1,3,'1-21','no');
+INSERT INTO "labels" VALUES(23,1,3,'1-22','yes');
+INSERT INTO "labels" VALUES(24,1,3,'1-23','no');
+INSERT INTO "labels" VALUES(25,1,3,'1-24','yes');
+INSERT INTO "labels" VALUES(26,1,3,'1-25','yes');
+INSERT INTO "labels" VALUES(27,1,3,'1-26','yes');
+INSERT INTO "labels" VALUES(28,1,3,'1-27','yes');
+INSERT INTO "labels" VALUES(29,1,3,'1-28','yes');
+INSERT INTO "labels" VALUES(30,1,3,'1-29','yes');
+INSERT INTO "labels" VALUES(31,1,3,'1-30','no');
+INSERT INTO "labels" VALUES(32,1,3,'1-31','no');
+INSERT INTO "labels" VALUES(33,1,3,'1-32','yes');
+INSERT INTO "labels" VALUES(34,1,3,'1-33','no');
+INSERT INTO "labels" VALUES(35,1,3,'1-34','yes');
+INSERT INTO "labels" VALUES(36,1,3,'1-35','no');
+INSERT INTO "labels" VALUES(37,1,3,'1-36','yes');
+INSERT INTO "labels" VALUES(38,1,3,'1-37','no');
+INSERT INTO "labels" VALUES(39,1,3,'1-38','no');
+INSERT INTO "labels" VALUES(40,1,3,'1-39','yes');
+CREATE TABLE monitors (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, schema TEXT NOT NULL, estimator TEXT NOT NULL,
+    grid TEXT NOT NULL, champion INTEGER REFERENCES versions(id) DEFERRABLE INITIALLY DEFERRED,
+    health TEXT NOT NULL CHECK (health IN ('healthy','drifting','unreliable','learning','needs_you','no_data')), health_reason TEXT NOT NULL, health_since INTEGER NOT NULL,
+    demo INTEGER NOT NULL, created_at INTEGER NOT NULL) STRICT;
+INSERT INTO "monitors" VALUES(1,'shop','{"features":[{"name":"age","kind":"numeric","note":""},{"name":"income","kind":"numeric","note":""},{"name":"city","kind":"categorical","note":""}],"target":"bought","task":"classification","classes":["no","yes"],"id_column":"id","time_column":null}','linear','{"format": 1, "features": [{"name": "age", "kind": "numeric", "edges": [-1902.0, -222.0, -42.0, 0.0, 0.018000000000000002, 0.054, 0.18, 0.54, 1.8, 3.6, 6.3, 9.0, 13.5, 16.2, 18.0, 18.000000000000004, 19.0, 19.000000000000004, 20.0, 20.000000000000004, 22.0, 22.000000000000004, 23.0, 25.0, 26.0, 28.0, 33.0, 34.0, 35.0, 37.0, 37.00000000000001, 40.0, 41.0, 41.00000000000001, 42.0, 42.00000000000001, 43.0, 44.0, 46.0, 47.0, 48.0, 49.0, 50.0, 50.00000000000001, 51.0, 52.0, 52.00000000000001, 53.0, 56.0, 57.0, 57.00000000000001, 58.0, 58.00000000000001, 59.0, 59.00000000000001, 60.0, 61.0, 62.0, 62.00000000000001, 63.0, 65.0, 65.00000000000001, 67.0, 68.0, 70.0, 70.00000000000001, 71.0, 72.0, 73.0, 74.0, 75.0, 76.0, 78.0, 78.00000000000001, 79.0, 79.00000000000001, 85.0, 94.0, 109.0, 124.0, 139.0, 169.0, 199.0, 259.0, 319.0, 439.0, 559.0, 799.0, 1039.0, 1999.0, 7759.0, 61519.0], "low": 18.0, "high": 79.0, "middle": 51.0, "spread": 27.0, "levels": [], "rare": [], "scores": [-2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.6399420528220334, -2.0738150291891504, -1.8094576880736226, -1.6257853264506659, -1.4812967190579502, -1.398560787443357, -1.3236310099520705, -1.222364839230821, -1.1312589331800897, -1.102703419487695, -1.047888679738885, -0.9957650346432178, -0.9218390227385717, -0.8521816292210441, -0.8077421933063298, -0.743637347304258, -0.662188522282198, -0.6229253875239257, -0.6036156302851403, -0.5282755278186364, -0.4735057237964636, -0.4376965904032127, -0.4023838032990049, -0.3848970838293215, -0.3330425460078973, -0.2819783536161082, -0.24830488863103517, -0.21488145782618556, -0.16513503567938442, -0.08297339714570487, -0.033945098629355346, -0.0013052542954890183, 0.06400573961411503, 0.09673971039880556, 0.12956844350051752, 0.17906074320135199, 0.22895375068716073, 0.2624974889644253, 0.3133300125694073, 0.364904703145118, 0.3997732947080269, 0.4350860818122348, 0.4708952152054856, 0.5256650192276583, 0.5818952344362168, 0.6203148789329476, 0.6595780136912202, 0.7410268387132799, 0.7834424948101371, 0.8051316847153517, 0.872365523232937, 1.0189047852051485, 1.1286484245891117, 1.1883968499795425, 1.2859407428468899, 1.3576278497951824, 1.4362123244856153, 1.5716919280214836, 1.7396447738936303, 1.9688791609494947, 2.1978401430591847, 2.36745864022518, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536, 2.6373315442310536], "wobble": 0.0}, {"name": "income", "kind": "numeric", "edges": [-1319.829, -140.917, -14.605, 0.0, 0.027499, 0.082497, 0.27499, 0.82497, 2.7499000000000002, 5.4998000000000005, 9.624649999999999, 13.7495, 20.62425, 24.7491, 27.499, 27.499000000000002, 27.965, 35.985, 36.588, 37.116, 37.196, 37.223, 37.409, 38.159, 38.302, 39.089, 39.256, 42.454, 42.645, 42.869, 43.383, 43.668, 43.821, 44.145, 44.184, 45.636, 45.672, 46.224, 46.861, 47.414, 48.357, 49.243, 49.955, 50.52, 51.093, 51.61, 51.885, 52.498, 52.645, 53.29, 53.574, 53.951, 54.299, 55.027, 55.812, 56.304, 56.334, 56.565, 56.837, 56.96, 57.261, 57.813, 58.437, 59.35, 59.897, 60.04, 60.315, 62.946, 63.151, 63.204, 63.459, 64.58, 65.139, 65.744, 65.835, 67.394, 68.016, 68.22, 69.603, 70.024, 70.02400000000002, 74.2344, 80.55, 91.076, 101.602, 112.128, 133.18, 154.232, 196.336, 238.44, 322.648, 406.856, 575.2719999999999, 743.688, 1417.3519999999999, 5459.336, 43184.52], "low": 27.499, "high": 70.024, "middle": 52.021, "spread": 15.344999999999999, "levels": [], "rare": [], "scores": [-2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.6260744336648005, -2.357490468203549, -2.1886820850417097, -2.0626512863050865, -1.8746628699689885, -1.672170076839812, -1.517768316224614, -1.4306918730505145, -1.3524827252526066, -1.2475885767668824, -1.1538654673675388, -1.0961777976090907, -1.041624858247896, -0.9646998090553346, -0.89263729567727, -0.8468525231354268, -0.8026253341747471, -0.738826658987465, -0.6776484965737184, -0.6381184667690961, -0.5994736989479148, -0.5429743516152967, -0.4880069390341218, -0.45210099789967684, -0.4167166338056212, -0.36450091835493087, -0.31317255338517497, -0.2793725923690705, -0.2458599550414095, -0.19604606251492604, -0.14667008685168167, -0.11393887899065386, -0.08131810241515723, -0.03252396769516118, 0.01620001754060302, 0.04869564611686825, 0.08123807371795726, 0.13020861827390248, 0.17946453806478868, 0.21251612900985065, 0.24577992634420934, 0.29615414196272316, 0.3472204923557094, 0.38171974428389643, 0.41663660510842115, 0.4699051809959327, 0.5244133992477754, 0.5615451558155908, 0.5993936702507148, 0.6576868125691488, 0.7180841405787948, 0.759699526423221, 0.8025453054775472, 0.869458028815795, 0.9401072821707861, 0.9896701319197528, 1.041544829550696, 1.1245168987668814, 1.215187674383218, 1.2810579740181702, 1.3524026965554066, 1.4728828710332418, 1.616681387154982, 1.7325950716500105, 1.8745828412717878, 2.0625712576078863, 2.3574104395063475, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599, 2.625994404967599], "wobble": 0.0}, {"name": "city", "kind": "categorical", "edges": [], "low": 0.0, "high": 0.0, "middle": 0.0, "spread": 1.0, "levels": ["Oslo", "Troms\u00f8", "Bergen"], "rare": [], "scores": [1.1338934190276817, -0.8819171036881969, -0.8819171036881969, 0.0], "wobble": 0.0}], "linked": ["age", "income", "city"], "peaks": [2.053, 2.199, 1.063], "bonds": [1.118, 1.0, 1.0]}',1,'unreliable','Drift since batch #4. income rose by 29.9 (2.9 standard deviations) and has 80% of rows above anything seen in the reference; the chance of this in a healthy batch of 40 is under 1 in 10,000. Whether it does harm is not known until labels come.',1770000029000000,0,1770000000000000);
+CREATE TABLE parts (performance_id INTEGER PRIMARY KEY REFERENCES performance(id) ON DELETE CASCADE, data TEXT NOT NULL) STRICT;
+INSERT INTO "parts" VALUES(2,'{"metric":"accuracy","all":[40.0,7.0,7.0],"of":{"age":{"words":["below 36.75","36.75 to 51","51 to 63.5","63.5 and above","missing"],"sums":[[13.0,4.0,4.0],[11.0,1.0,1.0],[3.0,0.0,0.0],[13.0,2.0,2.0],[0.0,0.0,0.0]]},"income":{"words":["below 43.6","43.6 to 52.26","52.26 to 58.88","58.88 and above","missing"],"sums":[[10.0,0.0,0.0],[18.0,5.0,5.0],[6.0,2.0,2.0],[6.0,0.0,0.0],[0.0,0.0,0.0]]},"city":{"words":["Oslo","Tromsø","Bergen","another value","missing"],"sums":[[18.0,4.0,4.0],[9.0,2.0,2.0],[13.0,1.0,1.0],[0.0,0.0,0.0],[0.0,0.0,0.0]]}}}');
+CREATE TABLE performance (
+    id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL REFERENCES batches(id),
+    version_id INTEGER NOT NULL REFERENCES versions(id), basis TEXT NOT NULL CHECK (basis IN ('measured','estimated')),
+    metrics TEXT NOT NULL, "primary" TEXT NOT NULL, labelled INTEGER NOT NULL, rows INTEGER NOT NULL,
+    details TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+INSERT INTO "performance" VALUES(1,2,1,'estimated','{"accuracy":{"value":0.731651043475788,"low":0.5685319921060432,"high":0.8947700948455328,"rows":40},"balanced_accuracy":{"value":0.7346194077128577,"low":0.48994083065824057,"high":0.9792979847674749,"rows":40},"f1":{"value":0.6956715656865394,"low":0.4509929886319223,"high":0.9403501427411566,"rows":40},"roc_auc":{"value":0.7823392930560704,"low":0.5376607160014533,"high":1.0,"rows":40}}','accuracy',0,40,'{}',1770000005000000);
+INSERT INTO "performance" VALUES(2,2,1,'measured','{"accuracy":{"value":0.825,"low":0.6805000966821229,"high":0.9125458625396408,"rows":40},"balanced_accuracy":{"value":0.8308270676691729,"low":0.6993634654818865,"high":0.9285714285714286,"rows":40},"f1":{"value":0.8108108108108109,"low":0.6057239057239058,"high":0.9230769230769231,"rows":40},"roc_auc":{"value":0.9373433583959899,"low":0.8588790718413687,"high":1.0,"rows":40},"log_loss":{"value":0.3869862665665782,"low":0.2738592677259397,"high":0.5001132654072167,"rows":40},"brier":{"value":0.120611886393475,"low":0.07199519301104144,"high":0.16922857977590855,"rows":40}}','accuracy',40,40,'{"primary":"accuracy","classes":["no","yes"],"confusion":[[18,1],[6,15]],"per_class":{"no":{"rows":19,"recall":0.9473684210526315,"precision":0.75},"yes":{"rows":21,"recall":0.7142857142857143,"precision":0.9375}},"calibration":[[0.529273,0.0,2],[0.6677623846153846,0.7692307692307693,13],[0.7560801818181818,0.8181818181818182,11],[0.8485412,1.0,5],[0.9487184444444444,1.0,9]],"labels_from":3}',1770000010000000);
+INSERT INTO "performance" VALUES(3,4,1,'estimated','{"accuracy":{"value":0.9106078042164913,"low":0.7805159025694284,"high":1.0,"rows":40},"balanced_accuracy":{"value":0.4999999999999997,"low":0.3048621475294053,"high":0.6951378524705941,"rows":40},"f1":{"value":0.937260732598527,"low":0.7421228801279327,"high":1.0,"rows":40},"roc_auc":{"value":0.529752522076199,"low":0.3346146696056047,"high":0.7248903745467934,"rows":40}}','accuracy',0,40,'{}',1770000016000000);
+CREATE TABLE periods (
+    monitor_id INTEGER NOT NULL REFERENCES monitors(id), grain TEXT NOT NULL CHECK (grain IN ('day','week')),
+    starts_at INTEGER NOT NULL, batches INTEGER NOT NULL, mark INTEGER NOT NULL, rows INTEGER NOT NULL,
+    score REAL NOT NULL, verdict TEXT NOT NULL, explanation TEXT NOT NULL,
+    names_id INTEGER NOT NULL REFERENCES score_names(id), data BLOB NOT NULL,
+    reference_id INTEGER NOT NULL REFERENCES versions(id), settings_id INTEGER NOT NULL REFERENCES settings(id),
+    created_at INTEGER NOT NULL, PRIMARY KEY (monitor_id, grain, starts_at)) STRICT, WITHOUT ROWID;
+CREATE TABLE profiles (
+    batch_id INTEGER NOT NULL REFERENCES batches(id), feature TEXT NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (batch_id, feature)) STRICT, WITHOUT ROWID;
+INSERT INTO "profiles" VALUES(1,'',X'78016366606060FAFCFFFBFF47FF4399A6FE9FCC60CFA4CE70810900756C0987');
+INSERT INTO "profiles" VALUES(1,'age',X'7801ED504B1282300C2DE2413A5D23531CB0E0053C84E30D90858EE3C2E1EE26C19048EB5A177691B4EF97B60763CCC30D6E6F7D61DD15FA71B30D55DB84C27675A81BBF3B017141A26A4B1085AEF408DD011A6E7D0FDB33DAC70CA2BEB5F2C4608DAD16BCE698E2FB43E7ADD818216E3A601501A68828CE7F574E6A8D89375339A248240A8971B830246D271A4A228629F518B94C3CE385C40499045ECFB98B6F229D149691F3C3608159FDEFBFF7034F76D310A4');
+INSERT INTO "profiles" VALUES(1,'city',X'7801B3646060A856CA53B25230D051502A06D2D14086412C905304E2E495E6E4E828804890503950A8BA16C8C80569A865541617630000F2E50F36');
+INSERT INTO "profiles" VALUES(1,'income',X'7801ED91310EC2300C45534E12650E555A82D270058E80B841E900420C88BB633B719DD0CEB090A1B6DFFFFDAED2A352EA692673D0CE6A73837ADA76A173CE5B1D779DDF0FE10CC215853EB43E46AB836B5DEF113F004FF77184F68211AF06E27E72968B2B92878D526B384110E99063CDD630E42A690D461016AD58C54A16A114B634140CB5858EE443104FD6E6B7C4587928211311681B8C4CA856C3F25AC45318B99DA3122871EEABC23ADDA1ACAA3AF6D03FE261DEB3FEE914F07F7CF706DECD71116C');
+INSERT INTO "profiles" VALUES(2,'',X'780163666060607AF7FFC1FF2FFFED18A319241854182B183218016438077D');
+INSERT INTO "profiles" VALUES(2,'age',X'780173676060A856CA53B25230D051502A06D2D1BA4616161626263A0A26E6C646860616B14089229084A1A51E5091B9859E0148A81C2894579A930364E682B4D732028D1A4C00D93DC86C5C6E84A961626000223080092144C02C843036164827421C621076116455302B5155224461E620684664ED086164166115C8AA09B1311D83663E33AAE311E661EA04CBA169078A211462CA218C1B650DCA100000F89E1076');
+INSERT INTO "profiles" VALUES(2,'city',X'7801B3646060A856CA53B25230D051502A06D2D14086412C905304E2E495E6E4E828804890503950A8BA16C8C80569A86514E2E4650000F2650F0E');
+INSERT INTO "profiles" VALUES(2,'income',X'7801F3666060A856CA53B25230D051502A06D2D1BAA606462696A63A0A26A696A6066616B1408922908491919E8585858E82B9A19EA13958B81C289C579A930354910B32A29611681C3D013EFB8072F8A4519D89433192018C3894106D0B13B24A2483E1C2500B105260165414E85C24169A1AB05F10D2302EAA17F1F21006C2952184102CB82494812C036403BD880990D4203131D5515504AB4BA86AC3A861D8420000C2BD1158');
+INSERT INTO "profiles" VALUES(4,'',X'78016366606060FAF2DF80F1DD7F05C68BFF7918E4B8F4FE67300200581707D2');
+INSERT INTO "profiles" VALUES(4,'age',X'780173676060A856CA53B25230D051502A06D2D1BA462606C606863A0A26A62646962646B1408922908491811E5091B9A59E0148A81C2894579A930364E682B4D732028D1AAC00D96DC86C987B416268E2302166981A28CDC4C000444080AA1E1F0F5335448409CD0C90280900E20C740DC80E416643D4E113C16E1EC27C885E4C13E02A8052D8CD40D183C281EB0506055002A71C42DD286BB08600008ADC105C');
+INSERT INTO "profiles" VALUES(4,'city',X'7801B3646060A856CA53B25230D051502A06D2D14086412C905304E2E495E6E4E828804890503950A8BA16C8C80569A865146413640000F2600F0E');
+INSERT INTO "profiles" VALUES(4,'income',X'7801F3656060A856CA53B25230D051502A06D2D1A60646A61626C63A0A26C6260606E69646B1409922908C99A19E91B9A98E82A181B19EB9892548BC1C289E579A930364E6820CA965041A380A4643006B083032E04E1E0819040B6608A6084C0646334119C82AC16C4608C9CCC0C8C6086433034906A062883A64D530934669CA420000129F11B0');
+CREATE TABLE references_of_versions (
+    version_id INTEGER NOT NULL REFERENCES versions(id), feature TEXT NOT NULL, rows INTEGER NOT NULL,
+    data BLOB NOT NULL, PRIMARY KEY (version_id, feature)) STRICT, WITHOUT ROWID;
+INSERT INTO "references_of_versions" VALUES(1,'',80,X'78016366606060FAFCFFFBFF47FF4399A6FE9FCC60CFA4CE70810900756C0987');
+INSERT INTO "references_of_versions" VALUES(1,'age',80,X'7801ED504B1282300C2DE2413A5D23531CB0E0053C84E30D90858EE3C2E1EE26C19048EB5A177691B4EF97B60763CCC30D6E6F7D61DD15FA71B30D55DB84C27675A81BBF3B017141A26A4B1085AEF408DD011A6E7D0FDB33DAC70CA2BEB5F2C4608DAD16BCE698E2FB43E7ADD818216E3A601501A68828CE7F574E6A8D89375339A248240A8971B830246D271A4A228629F518B94C3CE385C40499045ECFB98B6F229D149691F3C3608159FDEFBFF7034F76D310A4');
+INSERT INTO "references_of_versions" VALUES(1,'city',80,X'7801B3646060A856CA53B25230D051502A06D2D14086412C905304E2E495E6E4E828804890503950A8BA16C8C80569A865541617630000F2E50F36');
+INSERT INTO "references_of_versions" VALUES(1,'income',80,X'7801ED91310EC2300C45534E12650E555A82D270058E80B841E900420C88BB633B719DD0CEB090A1B6DFFFFDAED2A352EA692673D0CE6A73837ADA76A173CE5B1D779DDF0FE10CC215853EB43E46AB836B5DEF113F004FF77184F68211AF06E27E72968B2B92878D526B384110E99063CDD630E42A690D461016AD58C54A16A114B634140CB5858EE443104FD6E6B7C4587928211311681B8C4CA856C3F25AC45318B99DA3122871EEABC23ADDA1ACAA3AF6D03FE261DEB3FEE914F07F7CF706DECD71116C');
+CREATE TABLE reports (
+    batch_id INTEGER PRIMARY KEY REFERENCES batches(id), rows INTEGER NOT NULL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('stable','drift','too_few_rows')), score REAL NOT NULL,
+    p_value REAL NOT NULL, links TEXT NOT NULL, link_score REAL NOT NULL, faults TEXT NOT NULL,
+    explanation TEXT NOT NULL, reference_id INTEGER NOT NULL REFERENCES versions(id),
+    settings_id INTEGER NOT NULL REFERENCES settings(id), created_at INTEGER NOT NULL) STRICT;
+INSERT INTO "reports" VALUES(2,40,'stable',3.22429803469770182022e-01,8.08854642333537321441e-01,'[]',0.0,'[]','As in the reference.',1,2,1770000023000000);
+INSERT INTO "reports" VALUES(4,40,'drift',9.16832999090100564387e+00,4.79623508166625918446e-20,'[]',0.0,'[]','income rose by 29.9 (2.9 standard deviations) and has 80% of rows above anything seen in the reference; the chance of this in a healthy batch of 40 is under 1 in 10,000.',1,2,1770000023000000);
+CREATE TABLE rows (
+    batch_id INTEGER NOT NULL REFERENCES batches(id), position INTEGER NOT NULL, key TEXT, data TEXT NOT NULL,
+    label ANY, prediction ANY, probabilities TEXT, PRIMARY KEY (batch_id, position)) STRICT, WITHOUT ROWID;
+INSERT INTO "rows" VALUES(1,0,'0-0','{"age":70.0,"income":37.409,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,1,'0-1','{"age":57.0,"income":65.139,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,2,'0-2','{"age":49.0,"income":63.459,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,3,'0-3','{"age":34.0,"income":57.813,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,4,'0-4','{"age":37.0,"income":52.645,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,5,'0-5','{"age":20.0,"income":46.861,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,6,'0-6','{"age":22.0,"income":64.58,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,7,'0-7','{"age":19.0,"income":69.603,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,8,'0-8','{"age":28.0,"income":68.016,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,9,'0-9','{"age":68.0,"income":63.151,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,10,'0-10','{"age":58.0,"income":53.574,"city":"Tromsø"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,11,'0-11','{"age":74.0,"income":37.917,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,12,'0-12','{"age":49.0,"income":49.955,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,13,'0-13','{"age":55.0,"income":56.565,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,14,'0-14','{"age":78.0,"income":37.116,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,15,'0-15','{"age":63.0,"income":53.951,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,16,'0-16','{"age":57.0,"income":54.299,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,17,'0-17','{"age":51.0,"income":56.96,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,18,'0-18','{"age":52.0,"income":38.159,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,19,'0-19','{"age":75.0,"income":43.383,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,20,'0-20','{"age":35.0,"income":45.636,"city":"Tromsø"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,21,'0-21','{"age":68.0,"income":38.302,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,22,'0-22','{"age":59.0,"income":67.394,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,23,'0-23','{"age":18.0,"income":45.041,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,24,'0-24','{"age":42.0,"income":53.29,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,25,'0-25','{"age":71.0,"income":47.414,"city":"Tromsø"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,26,'0-26','{"age":52.0,"income":65.835,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,27,'0-27','{"age":20.0,"income":63.204,"city":"Tromsø"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,28,'0-28','{"age":65.0,"income":56.334,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,29,'0-29','{"age":63.0,"income":27.965,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,30,'0-30','{"age":70.0,"income":50.52,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,31,'0-31','{"age":28.0,"income":56.837,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,32,'0-32','{"age":23.0,"income":60.04,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,33,'0-33','{"age":71.0,"income":43.821,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,34,'0-34','{"age":19.0,"income":68.22,"city":"Tromsø"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,35,'0-35','{"age":51.0,"income":36.796,"city":"Bergen"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,36,'0-36','{"age":22.0,"income":43.385,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,37,'0-37','{"age":36.0,"income":59.35,"city":"Bergen"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,38,'0-38','{"age":47.0,"income":50.491,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,39,'0-39','{"age":44.0,"income":70.024,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,40,'0-40','{"age":43.0,"income":51.885,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,41,'0-41','{"age":19.0,"income":43.668,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,42,'0-42','{"age":18.0,"income":46.224,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,43,'0-43','{"age":25.0,"income":39.089,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,44,'0-44','{"age":18.0,"income":37.223,"city":"Bergen"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,45,'0-45','{"age":59.0,"income":56.304,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,46,'0-46','{"age":50.0,"income":55.812,"city":"Tromsø"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,47,'0-47','{"age":58.0,"income":62.946,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,48,'0-48','{"age":33.0,"income":42.454,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,49,'0-49','{"age":56.0,"income":66.891,"city":"Tromsø"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,50,'0-50','{"age":65.0,"income":47.126,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,51,'0-51','{"age":41.0,"income":65.744,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,52,'0-52','{"age":46.0,"income":45.672,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,53,'0-53','{"age":79.0,"income":42.645,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,54,'0-54','{"age":67.0,"income":52.498,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,55,'0-55','{"age":78.0,"income":60.315,"city":"Tromsø"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,56,'0-56','{"age":41.0,"income":51.61,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,57,'0-57','{"age":60.0,"income":44.145,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,58,'0-58','{"age":76.0,"income":36.588,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,59,'0-59','{"age":58.0,"income":35.985,"city":"Bergen"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,60,'0-60','{"age":70.0,"income":55.027,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,61,'0-61','{"age":60.0,"income":59.897,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,62,'0-62','{"age":61.0,"income":48.357,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,63,'0-63','{"age":42.0,"income":39.256,"city":"Bergen"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,64,'0-64','{"age":72.0,"income":58.73,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,65,'0-65','{"age":26.0,"income":37.196,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,66,'0-66','{"age":53.0,"income":42.869,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,67,'0-67','{"age":62.0,"income":56.21,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,68,'0-68','{"age":70.0,"income":27.499,"city":"Bergen"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,69,'0-69','{"age":50.0,"income":53.864,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,70,'0-70','{"age":41.0,"income":44.184,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,71,'0-71','{"age":37.0,"income":51.093,"city":"Bergen"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,72,'0-72','{"age":44.0,"income":49.243,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,73,'0-73','{"age":48.0,"income":52.021,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,74,'0-74','{"age":62.0,"income":56.942,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,75,'0-75','{"age":73.0,"income":42.416,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,76,'0-76','{"age":22.0,"income":64.21,"city":"Tromsø"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,77,'0-77','{"age":75.0,"income":57.261,"city":"Oslo"}','no',NULL,NULL);
+INSERT INTO "rows" VALUES(1,78,'0-78','{"age":50.0,"income":58.437,"city":"Oslo"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(1,79,'0-79','{"age":40.0,"income":61.649,"city":"Bergen"}','yes',NULL,NULL);
+INSERT INTO "rows" VALUES(2,0,'1-0','{"age":47.0,"income":50.081,"city":"Bergen"}','yes','yes','[0.346356,0.653644]');
+INSERT INTO "rows" VALUES(2,1,'1-1','{"age":49.0,"income":47.244,"city":"Oslo"}','no','no','[0.699627,0.300373]');
+INSERT INTO "rows" VALUES(2,2,'1-2','{"age":64.0,"income":62.941,"city":"Oslo"}','yes','yes','[0.109266,0.890734]');
+INSERT INTO "rows" VALUES(2,3,'1-3','{"age":76.0,"income":60.067,"city":"Tromsø"}','yes','yes','[0.165024,0.834976]');
+INSERT INTO "rows" VALUES(2,4,'1-4','{"age":20.0,"income":22.888,"city":"Bergen"}','no','no','[0.98893,0.01107]');
+INSERT INTO "rows" VALUES(2,5,'1-5','{"age":26.0,"income":31.11,"city":"Bergen"}','no','no','[0.952627,0.047373]');
+INSERT INTO "rows" VALUES(2,6,'1-6','{"age":69.0,"income":48.252,"city":"Oslo"}','yes','no','[0.533979,0.466021]');
+INSERT INTO "rows" VALUES(2,7,'1-7','{"age":76.0,"income":45.778,"city":"Tromsø"}','no','no','[0.664894,0.335106]');
+INSERT INTO "rows" VALUES(2,8,'1-8','{"age":33.0,"income":52.136,"city":"Tromsø"}','yes','no','[0.697257,0.302743]');
+INSERT INTO "rows" VALUES(2,9,'1-9','{"age":37.0,"income":52.173,"city":"Bergen"}','yes','yes','[0.331937,0.668063]');
+INSERT INTO "rows" VALUES(2,10,'1-10','{"age":71.0,"income":71.178,"city":"Oslo"}','yes','yes','[0.026104,0.973896]');
+INSERT INTO "rows" VALUES(2,11,'1-11','{"age":44.0,"income":38.88,"city":"Tromsø"}','no','no','[0.935435,0.064565]');
+INSERT INTO "rows" VALUES(2,12,'1-12','{"age":34.0,"income":46.224,"city":"Oslo"}','no','no','[0.805368,0.194632]');
+INSERT INTO "rows" VALUES(2,13,'1-13','{"age":69.0,"income":70.428,"city":"Oslo"}','yes','yes','[0.030964,0.969036]');
+INSERT INTO "rows" VALUES(2,14,'1-14','{"age":33.0,"income":56.467,"city":"Bergen"}','yes','yes','[0.217002,0.782998]');
+INSERT INTO "rows" VALUES(2,15,'1-15','{"age":43.0,"income":56.631,"city":"Oslo"}','yes','yes','[0.376203,0.623797]');
+INSERT INTO "rows" VALUES(2,16,'1-16','{"age":57.0,"income":44.86,"city":"Tromsø"}','no','no','[0.794573,0.205427]');
+INSERT INTO "rows" VALUES(2,17,'1-17','{"age":52.0,"income":33.519,"city":"Tromsø"}','no','no','[0.965109,0.034891]');
+INSERT INTO "rows" VALUES(2,18,'1-18','{"age":23.0,"income":51.675,"city":"Tromsø"}','no','no','[0.765312,0.234688]');
+INSERT INTO "rows" VALUES(2,19,'1-19','{"age":19.0,"income":51.09,"city":"Oslo"}','no','no','[0.739765,0.260235]');
+INSERT INTO "rows" VALUES(2,20,'1-20','{"age":71.0,"income":37.726,"city":"Bergen"}','no','no','[0.668895,0.331105]');
+INSERT INTO "rows" VALUES(2,21,'1-21','{"age":64.0,"income":43.168,"city":"Oslo"}','no','no','[0.74903,0.25097]');
+INSERT INTO "rows" VALUES(2,22,'1-22','{"age":69.0,"income":49.28,"city":"Bergen"}','yes','yes','[0.248401,0.751599]');
+INSERT INTO "rows" VALUES(2,23,'1-23','{"age":51.0,"income":40.552,"city":"Tromsø"}','no','no','[0.901332,0.098668]');
+INSERT INTO "rows" VALUES(2,24,'1-24','{"age":68.0,"income":49.017,"city":"Bergen"}','yes','yes','[0.261657,0.738343]');
+INSERT INTO "rows" VALUES(2,25,'1-25','{"age":38.0,"income":50.955,"city":"Tromsø"}','yes','no','[0.708525,0.291475]');
+INSERT INTO "rows" VALUES(2,26,'1-26','{"age":46.0,"income":50.356,"city":"Bergen"}','yes','yes','[0.342505,0.657495]');
+INSERT INTO "rows" VALUES(2,27,'1-27','{"age":66.0,"income":44.937,"city":"Oslo"}','yes','no','[0.679882,0.320118]');
+INSERT INTO "rows" VALUES(2,28,'1-28','{"age":25.0,"income":55.937,"city":"Oslo"}','yes','no','[0.524567,0.475433]');
+INSERT INTO "rows" VALUES(2,29,'1-29','{"age":36.0,"income":58.912,"city":"Oslo"}','yes','yes','[0.335693,0.664307]');
+INSERT INTO "rows" VALUES(2,30,'1-30','{"age":25.0,"income":53.208,"city":"Bergen"}','no','yes','[0.368539,0.631461]');
+INSERT INTO "rows" VALUES(2,31,'1-31','{"age":46.0,"income":41.818,"city":"Oslo"}','no','no','[0.85856,0.14144]');
+INSERT INTO "rows" VALUES(2,32,'1-32','{"age":78.0,"income":57.317,"city":"Bergen"}','yes','yes','[0.065959,0.934041]');
+INSERT INTO "rows" VALUES(2,33,'1-33','{"age":26.0,"income":44.986,"city":"Bergen"}','no','no','[0.681647,0.318353]');
+INSERT INTO "rows" VALUES(2,34,'1-34','{"age":41.0,"income":58.792,"city":"Oslo"}','yes','yes','[0.310058,0.689942]');
+INSERT INTO "rows" VALUES(2,35,'1-35','{"age":42.0,"income":39.282,"city":"Bergen"}','no','no','[0.776385,0.223615]');
+INSERT INTO "rows" VALUES(2,36,'1-36','{"age":74.0,"income":59.145,"city":"Oslo"}','yes','yes','[0.146932,0.853068]');
+INSERT INTO "rows" VALUES(2,37,'1-37','{"age":30.0,"income":49.799,"city":"Oslo"}','no','no','[0.721609,0.278391]');
+INSERT INTO "rows" VALUES(2,38,'1-38','{"age":49.0,"income":37.513,"city":"Oslo"}','no','no','[0.91806,0.08194]');
+INSERT INTO "rows" VALUES(2,39,'1-39','{"age":34.0,"income":46.861,"city":"Oslo"}','yes','no','[0.788743,0.211257]');
+INSERT INTO "rows" VALUES(4,0,'2-0','{"age":69.0,"income":88.415,"city":"Bergen"}',NULL,'yes','[0.000596,0.999404]');
+INSERT INTO "rows" VALUES(4,1,'2-1','{"age":34.0,"income":81.88,"city":"Bergen"}',NULL,'yes','[0.00444,0.99556]');
+INSERT INTO "rows" VALUES(4,2,'2-2','{"age":24.0,"income":83.306,"city":"Oslo"}',NULL,'yes','[0.013491,0.986509]');
+INSERT INTO "rows" VALUES(4,3,'2-3','{"age":36.0,"income":84.105,"city":"Bergen"}',NULL,'yes','[0.00294,0.99706]');
+INSERT INTO "rows" VALUES(4,4,'2-4','{"age":43.0,"income":69.892,"city":"Bergen"}',NULL,'yes','[0.023578,0.976422]');
+INSERT INTO "rows" VALUES(4,5,'2-5','{"age":68.0,"income":87.832,"city":"Tromsø"}',NULL,'yes','[0.002775,0.997225]');
+INSERT INTO "rows" VALUES(4,6,'2-6','{"age":45.0,"income":100.567,"city":"Bergen"}',NULL,'yes','[0.000162,0.999838]');
+INSERT INTO "rows" VALUES(4,7,'2-7','{"age":23.0,"income":63.616,"city":"Oslo"}',NULL,'yes','[0.252277,0.747723]');
+INSERT INTO "rows" VALUES(4,8,'2-8','{"age":38.0,"income":62.706,"city":"Oslo"}',NULL,'yes','[0.20593,0.79407]');
+INSERT INTO "rows" VALUES(4,9,'2-9','{"age":55.0,"income":64.952,"city":"Oslo"}',NULL,'yes','[0.101847,0.898153]');
+INSERT INTO "rows" VALUES(4,10,'2-10','{"age":68.0,"income":88.415,"city":"Oslo"}',NULL,'yes','[0.001798,0.998202]');
+INSERT INTO "rows" VALUES(4,11,'2-11','{"age":63.0,"income":81.287,"city":"Tromsø"}',NULL,'yes','[0.009092,0.990908]');
+INSERT INTO "rows" VALUES(4,12,'2-12','{"age":79.0,"income":90.783,"city":"Oslo"}',NULL,'yes','[0.000909,0.999091]');
+INSERT INTO "rows" VALUES(4,13,'2-13','{"age":29.0,"income":87.224,"city":"Oslo"}',NULL,'yes','[0.006298,0.993702]');
+INSERT INTO "rows" VALUES(4,14,'2-14','{"age":72.0,"income":82.106,"city":"Oslo"}',NULL,'yes','[0.004449,0.995551]');
+INSERT INTO "rows" VALUES(4,15,'2-15','{"age":21.0,"income":82.84,"city":"Oslo"}',NULL,'yes','[0.015752,0.984248]');
+INSERT INTO "rows" VALUES(4,16,'2-16','{"age":52.0,"income":78.302,"city":"Tromsø"}',NULL,'yes','[0.019671,0.980329]');
+INSERT INTO "rows" VALUES(4,17,'2-17','{"age":35.0,"income":88.685,"city":"Bergen"}',NULL,'yes','[0.001445,0.998555]');
+INSERT INTO "rows" VALUES(4,18,'2-18','{"age":30.0,"income":68.703,"city":"Oslo"}',NULL,'yes','[0.109196,0.890804]');
+INSERT INTO "rows" VALUES(4,19,'2-19','{"age":58.0,"income":75.781,"city":"Oslo"}',NULL,'yes','[0.017865,0.982135]');
+INSERT INTO "rows" VALUES(4,20,'2-20','{"age":36.0,"income":82.429,"city":"Bergen"}',NULL,'yes','[0.00385,0.99615]');
+INSERT INTO "rows" VALUES(4,21,'2-21','{"age":52.0,"income":98.014,"city":"Bergen"}',NULL,'yes','[0.000202,0.999798]');
+INSERT INTO "rows" VALUES(4,22,'2-22','{"age":34.0,"income":72.355,"city":"Tromsø"}',NULL,'yes','[0.078945,0.921055]');
+INSERT INTO "rows" VALUES(4,23,'2-23','{"age":27.0,"income":69.209,"city":"Oslo"}',NULL,'yes','[0.109228,0.890772]');
+INSERT INTO "rows" VALUES(4,24,'2-24','{"age":64.0,"income":74.367,"city":"Bergen"}',NULL,'yes','[0.006561,0.993439]');
+INSERT INTO "rows" VALUES(4,25,'2-25','{"age":44.0,"income":89.693,"city":"Bergen"}',NULL,'yes','[0.00096,0.99904]');
+INSERT INTO "rows" VALUES(4,26,'2-26','{"age":60.0,"income":77.65,"city":"Bergen"}',NULL,'yes','[0.004318,0.995682]');
+INSERT INTO "rows" VALUES(4,27,'2-27','{"age":59.0,"income":93.243,"city":"Tromsø"}',NULL,'yes','[0.001484,0.998516]');
+INSERT INTO "rows" VALUES(4,28,'2-28','{"age":76.0,"income":61.275,"city":"Bergen"}',NULL,'yes','[0.03788,0.96212]');
+INSERT INTO "rows" VALUES(4,29,'2-29','{"age":44.0,"income":91.285,"city":"Bergen"}',NULL,'yes','[0.000743,0.999257]');
+INSERT INTO "rows" VALUES(4,30,'2-30','{"age":31.0,"income":90.349,"city":"Tromsø"}',NULL,'yes','[0.00507,0.99493]');
+INSERT INTO "rows" VALUES(4,31,'2-31','{"age":57.0,"income":65.813,"city":"Oslo"}',NULL,'yes','[0.085449,0.914551]');
+INSERT INTO "rows" VALUES(4,32,'2-32','{"age":75.0,"income":81.536,"city":"Oslo"}',NULL,'yes','[0.004494,0.995506]');
+INSERT INTO "rows" VALUES(4,33,'2-33','{"age":77.0,"income":92.158,"city":"Bergen"}',NULL,'yes','[0.000262,0.999738]');
+INSERT INTO "rows" VALUES(4,34,'2-34','{"age":71.0,"income":80.879,"city":"Oslo"}',NULL,'yes','[0.005568,0.994432]');
+INSERT INTO "rows" VALUES(4,35,'2-35','{"age":60.0,"income":89.997,"city":"Oslo"}',NULL,'yes','[0.001733,0.998267]');
+INSERT INTO "rows" VALUES(4,36,'2-36','{"age":41.0,"income":103.749,"city":"Oslo"}',NULL,'yes','[0.000317,0.999683]');
+INSERT INTO "rows" VALUES(4,37,'2-37','{"age":42.0,"income":82.739,"city":"Bergen"}',NULL,'yes','[0.00311,0.99689]');
+INSERT INTO "rows" VALUES(4,38,'2-38','{"age":20.0,"income":77.196,"city":"Bergen"}',NULL,'yes','[0.013736,0.986264]');
+INSERT INTO "rows" VALUES(4,39,'2-39','{"age":29.0,"income":72.289,"city":"Bergen"}',NULL,'yes','[0.02348,0.97652]');
+CREATE TABLE score_lines (
+    batch_id INTEGER PRIMARY KEY REFERENCES batches(id), names_id INTEGER NOT NULL REFERENCES score_names(id),
+    data BLOB NOT NULL) STRICT;
+INSERT INTO "score_lines" VALUES(2,1,X'00000000000000008515A53E000000');
+INSERT INTO "score_lines" VALUES(4,1,X'00000000000000007BB11241000001');
+CREATE TABLE score_names (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO "score_names" VALUES(1,'["age","city","income"]');
+CREATE TABLE scores (
+    batch_id INTEGER NOT NULL REFERENCES batches(id), name TEXT NOT NULL, kind TEXT NOT NULL, score REAL NOT NULL,
+    p_value REAL NOT NULL, drift INTEGER NOT NULL, verdict TEXT NOT NULL, effect REAL NOT NULL,
+    distances TEXT NOT NULL, null_rate REAL NOT NULL, reference_null_rate REAL NOT NULL, new_levels TEXT NOT NULL,
+    eye TEXT NOT NULL, explanation TEXT NOT NULL, PRIMARY KEY (batch_id, name)) STRICT, WITHOUT ROWID;
+INSERT INTO "scores" VALUES(2,'age','numeric',0.0,8.20791876495665873036e-01,0,'stable',0.0,'{"ks":0.15000000000000005,"psi":0.8463006090863374,"js":0.27888697534397583,"hellinger":0.26341819239498865,"tv":0.21249999999999997,"wasserstein":0.18314736665701112,"chi2":0.087985347985348,"cramers_v":0.29662324249011235}',0.0,0.0,'[]','shape','As in the reference.');
+INSERT INTO "scores" VALUES(2,'city','categorical',0.0,8.70618609657422437564e-01,0,'stable',0.0,'{"psi":0.02402499382230356,"js":0.0657567122604973,"hellinger":0.054773381516903745,"tv":0.062499999999999986,"chi2":0.005982337112103511,"cramers_v":0.07734556944068297}',0.0,0.0,'[]','shape','As in the reference.');
+INSERT INTO "scores" VALUES(2,'income','numeric',3.22429803469770182022e-01,1.77181475700687041108e-01,0,'stable',5.5107801152823721047e-01,'{"ks":0.19999999999999998,"psi":1.033785060895579,"js":0.34678314336867316,"hellinger":0.3127877879904926,"tv":0.325,"wasserstein":0.3037249718196444,"chi2":0.14598290598290597,"cramers_v":0.382077094292377}',0.0,0.0,'[]','shape','As in the reference.');
+INSERT INTO "scores" VALUES(4,'age','numeric',0.0,8.53565888170679465396e-01,0,'stable',0.0,'{"ks":0.13750000000000004,"psi":0.8336042082593824,"js":0.29251513264565293,"hellinger":0.27076785003064446,"tv":0.2125,"wasserstein":0.15688472540049378,"chi2":0.09962915309664536,"cramers_v":0.31564086094269445}',0.0,0.0,'[]','shape','As in the reference.');
+INSERT INTO "scores" VALUES(4,'city','categorical',0.0,6.06144262161325109161e-01,0,'stable',0.0,'{"psi":0.1551158452440005,"js":0.1661396374305604,"hellinger":0.13877981618775131,"tv":0.14999999999999997,"chi2":0.037769151138716345,"cramers_v":0.1943428700485725}',0.0,0.0,'[]','shape','As in the reference.');
+INSERT INTO "scores" VALUES(4,'income','numeric',9.16832999090100564387e+00,1.11912151905546e-20,1,'drift',5.7121342882893495485e+00,'{"ks":0.8374999999999995,"psi":6.661609828514678,"js":0.7925500687629973,"hellinger":0.7475668647173878,"tv":0.8,"wasserstein":2.9721134141295513,"chi2":0.6871328671328673,"cramers_v":0.8289347785760152}',0.0,0.0,'[]','tails','income rose by 29.9 (2.9 standard deviations) and has 80% of rows above anything seen in the reference; the chance of this in a healthy batch of 40 is under 1 in 10,000.');
+CREATE TABLE sessions (
+    sha256 TEXT PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+    ends_at INTEGER NOT NULL) STRICT;
+CREATE TABLE settings (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id), data TEXT NOT NULL,
+    author TEXT NOT NULL, note TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+INSERT INTO "settings" VALUES(1,1,'{"drift":{"rule":"calibrated","threshold":null,"budget":0.01,"min_effect":0.1,"min_rows":30},"faults":{"watch":true,"null_rise":0.1,"outside":0.05},"retrain":{"metric":"auto","auto":false,"auto_promote":true,"on_drift":true,"on_performance":true,"on_estimate":false,"on_growth":true,"every_batches":null,"every_rows":null,"alpha":0.01,"margin":0.0,"worth":0.01,"confidence":0.95,"min_labelled":20,"cooldown":1,"tenure":1,"watch":10,"budget":25,"breaker":3,"seconds":600.0,"slower":10.0,"larger":10.0,"max_bytes":null,"max_ms":null,"holdout":0.1},"segments":{"features":[],"min_rows":50,"fall":0.05},"read":{"null_words":["","NA","N/A","NaN","nan","null","NULL","None","?","-"],"max_bytes":200000000,"max_rows":5000000,"max_columns":2000,"max_cells":100000000,"max_cell":65536,"encoding":"","decimal":"","dates":"","bad_cells":0.05},"keep":{"rows_days":null,"versions":50},"features":{},"alerts":[]}','command','at the founding',1770000000000000);
+INSERT INTO "settings" VALUES(2,1,'{"drift":{"rule":"calibrated","threshold":null,"budget":0.02,"min_effect":0.1,"min_rows":30},"faults":{"watch":true,"null_rise":0.1,"outside":0.05},"retrain":{"metric":"auto","auto":false,"auto_promote":true,"on_drift":true,"on_performance":true,"on_estimate":false,"on_growth":true,"every_batches":null,"every_rows":null,"alpha":0.01,"margin":0.0,"worth":0.01,"confidence":0.95,"min_labelled":20,"cooldown":1,"tenure":1,"watch":10,"budget":25,"breaker":3,"seconds":600.0,"slower":10.0,"larger":10.0,"max_bytes":null,"max_ms":null,"holdout":0.1},"segments":{"features":[],"min_rows":50,"fall":0.05},"read":{"null_words":["","NA","N/A","NaN","nan","null","NULL","None","?","-"],"max_bytes":200000000,"max_rows":5000000,"max_columns":2000,"max_cells":100000000,"max_cell":65536,"encoding":"","decimal":"","dates":"","bad_cells":0.05},"keep":{"rows_days":null,"versions":50},"features":{},"alerts":[]}','page','calmer',1770000023000000);
+CREATE TABLE tokens (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL CHECK (role IN ('viewer','operator')),
+    sha256 TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL) STRICT;
+CREATE TABLE trainings (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id),
+    batch_id INTEGER REFERENCES batches(id),
+    state TEXT NOT NULL CHECK (state IN ('queued','running','judged','failed')), "trigger" TEXT NOT NULL,
+    reason TEXT NOT NULL, attempts INTEGER NOT NULL, progress TEXT NOT NULL, created_at INTEGER NOT NULL,
+    started_at INTEGER, ended_at INTEGER) STRICT;
+INSERT INTO "trainings" VALUES(1,1,NULL,'judged','person','A person asked for a training.',1,'{"verdict":"reject","fitted":true,"candidates":1}',1770000025000000,1770000028000000,1770000029000000);
+CREATE TABLE truths (
+    monitor_id INTEGER NOT NULL REFERENCES monitors(id), starts_at INTEGER NOT NULL, ends_at INTEGER,
+    kind TEXT NOT NULL, features TEXT NOT NULL, description TEXT NOT NULL, day INTEGER NOT NULL,
+    PRIMARY KEY (monitor_id, starts_at, kind)) STRICT;
+CREATE TABLE users (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL CHECK (role IN ('viewer','operator')),
+    password TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+CREATE TABLE versions (
+    id INTEGER PRIMARY KEY, monitor_id INTEGER NOT NULL REFERENCES monitors(id), number INTEGER NOT NULL,
+    parent_id INTEGER REFERENCES versions(id), state TEXT NOT NULL CHECK (state IN ('champion','candidate','held','retired','rejected','rolled_back')),
+    recipe TEXT NOT NULL, trained_on TEXT NOT NULL, rows INTEGER NOT NULL, estimator TEXT NOT NULL,
+    settings_id INTEGER NOT NULL REFERENCES settings(id), seed INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL, metrics TEXT NOT NULL, judged_on TEXT NOT NULL, importance TEXT NOT NULL,
+    candidates TEXT NOT NULL, environment TEXT NOT NULL, details TEXT NOT NULL, reason TEXT NOT NULL,
+    train_seconds REAL NOT NULL, pinned INTEGER NOT NULL, created_at INTEGER NOT NULL, removed_at INTEGER,
+    UNIQUE (monitor_id, number)) STRICT;
+INSERT INTO "versions" VALUES(1,1,1,NULL,'champion','all history','[1]',80,'linear',1,2026,'11251e299be13f49c899a383248dfa44bdcafc6df9fe7120da4a0da459d19ccd',146635,'{"accuracy":{"value":0.7375,"low":0.6318104033557184,"high":0.8214259851149064,"rows":80},"balanced_accuracy":{"value":0.7370231394621638,"low":0.6388033536585365,"high":0.825,"rows":80},"f1":{"value":0.7469879518072289,"low":0.6109126984126985,"high":0.8275862068965517,"rows":80},"roc_auc":{"value":0.8348968105065666,"low":0.745823149217976,"high":0.9239704717951572,"rows":80},"log_loss":{"value":0.4893747540505135,"low":0.37856860382993773,"high":0.6001809042710893,"rows":80},"brier":{"value":0.16391920268934462,"low":0.11840488907241312,"high":0.20943351630627613,"rows":80}}','[]','{"age":0.0,"income":0.37499999999999994,"city":0.0}','[]','{"python":"3.11.7","numpy":"2.4.6","scipy":"1.17.1","scikit-learn":"1.9.1","skops":"0.16.0","pandas":"3.1.1","pyarrow":"26.0.1","code":"742c073 (sources 03125a0e5e9e)"}','{"primary":"accuracy","classes":["no","yes"],"confusion":[[28,11],[10,31]],"per_class":{"no":{"rows":39,"recall":0.717948717948718,"precision":0.7368421052631579},"yes":{"rows":41,"recall":0.7560975609756098,"precision":0.7380952380952381}},"calibration":{"kind":"confidence","rows":80,"accuracy":0.7375,"top":[[0.612704911802286,0.5555555555555556],[0.789578754857388,0.7407407407407407],[0.9152464716732543,0.9230769230769231]],"classes":[[[0.1303280793291421,0.1111111111111111],[0.46875458303999334,0.5555555555555556],[0.8302297039169185,0.8076923076923077]],[[0.17549230584954933,0.18518518518518517],[0.5468865294586616,0.48148148148148145],[0.8744064331104527,0.8846153846153846]]]},"cuts":{"age":{"edges":[36.75,51.0,63.5]},"income":{"edges":[43.59725,52.2595,58.885]},"city":{"levels":["Oslo","Tromsø","Bergen"]}},"trusted":{"every":0,"frozen":false},"holdout":{"value":0.7375,"low":0.6318104033557184,"high":0.8214259851149064,"rows":80},"doubling":0.0,"labels_until":0}','First version, from 80 labelled rows; accuracy 0.738 on rows it had not seen.',1.68265948560001561413e+01,0,1770000000000000,NULL);
+CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
+    ON "_sqlite_migrations" ("migration_set", "name");
+CREATE INDEX batches_by_monitor ON batches (monitor_id, kind, id);
+CREATE INDEX batches_unfinished ON batches (state) WHERE state NOT IN ('done','quarantined');
+CREATE INDEX rows_by_key ON rows (key, batch_id) WHERE key IS NOT NULL;
+CREATE INDEX labels_by_key ON labels (monitor_id, key, id);
+CREATE INDEX labels_by_delivery ON labels (delivery_id);
+CREATE INDEX performance_by_batch ON performance (batch_id, basis, id);
+CREATE UNIQUE INDEX one_champion ON versions (monitor_id) WHERE state = 'champion';
+CREATE INDEX decisions_by_monitor ON decisions (monitor_id, id);
+CREATE INDEX decisions_by_batch ON decisions (batch_id);
+CREATE INDEX trainings_open ON trainings (monitor_id) WHERE state IN ('queued','running');
+CREATE INDEX events_by_monitor ON events (monitor_id, id);
+CREATE INDEX backtests_open ON backtests (id) WHERE state IN ('queued','running');
+COMMIT;
