@@ -20,7 +20,7 @@ from storage import history
 from storage.records import Event, Level, Monitor
 from storage.schema import outdated
 from storage.store import DATABASE, Store
-from storage.upkeep import backup
+from storage.upkeep import copy_before_upgrade
 from storage.vault import Vault
 from storage.whole import look_before
 
@@ -89,14 +89,14 @@ class Desk(Shelf):
         self, folder: Path, clock: Callable[[], int] = wall_clock, point: Callable[[str], None] = lambda name: None
     ) -> None:
         look_before(folder / DATABASE)
-        saved = backup(folder) if outdated(folder / DATABASE) else None
+        saved = copy_before_upgrade(folder) if outdated(folder / DATABASE) else None
         self.store = Store(folder, point)
         self.now = clock
         super().__init__(folder)
         self.vault = Vault(folder / "vault", point)
         if saved is not None:
             self.store.add_event(
-                self.event(None, "upgrade", f"The data were brought up to date. Backup of before: {saved.name}.")
+                self.event(None, "upgrade", f"The data were brought up to date. The copy from before: {saved.name}.")
             )
 
     def event(

