@@ -158,7 +158,7 @@ def change_interval(name: str, low: float, high: float) -> str:
 def signed(value: float, digits: int | None = None) -> str:
     """With a sign that is a true minus."""
     text = f"{abs(value):.{digits}f}" if digits is not None else number(abs(value))
-    if float(text.replace(",", "") or 0) == 0:
+    if float(text.replace(",", "").replace("−", "-") or 0) == 0:  # a small number has an exponent with a true minus
         return f"±{text}"
     return f"{'+' if value > 0 else '−'}{text}"
 

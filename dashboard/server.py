@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import waitress
+from dash import Dash
 from tqdm import tqdm
 
 from dashboard.access import FILE_LIMIT, Door
@@ -99,6 +100,7 @@ def serve(folder: Path, reached: Reached, interval: float, demo: bool, backup_ho
             _demo(service, schedule, interval)
         app = create_app(service, reached.door)
         app.server.register_blueprint(verbs)
+        _warm(app)
         port = listener.getsockname()[1]
         service.access_token = secrets.token_urlsafe(32)
         service.store.hold.note(url=f"http://{_own_name(reached.host)}:{port}", token=service.access_token)
@@ -126,6 +128,13 @@ def _announce(reached: Reached, port: int, folder: Path) -> None:
     if not _is_loopback(reached.host):
         text = "Passwords travel in the clear on this network unless a proxy with TLS stands before this address."
         print(text, file=sys.stderr, flush=True)
+
+
+def _warm(app: Dash) -> None:
+    """Ask once before anybody else: Dash gathers its callbacks at the first request, and a second one that comes while
+    it does would be told of only some.
+    """
+    app.server.test_client().get("/_dash-dependencies", base_url="http://localhost")
 
 
 def _quiet_logs() -> None:

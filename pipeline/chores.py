@@ -172,6 +172,6 @@ def back_up(desk: Desk, hours: float) -> Path | None:
     made = [moment for file in upkeep.kept(desk.folder) if (moment := upkeep.made_at(file)) is not None]
     if made and desk.now() / 1e6 - max(made).timestamp() < hours * 3600:
         return None
-    out = upkeep.backup(desk.folder)
+    out = upkeep.backup(desk.folder, automatic=True)
     upkeep.prune(desk.folder)
     return out

@@ -251,3 +251,8 @@ def test_time_is_told_in_one_zone() -> None:
     assert say.clock(1_772_546_700_000_000) == "3 Mar 2026, 14:05 UTC"
     assert say.ago(0, 12 * say.SECOND) == "12 s ago"
     assert say.ago(None, 5) == "never"
+
+
+def test_changes_of_any_size_have_a_sign():
+    texts = [say.signed(value) for value in (3.4e-5, -3.4e-5, 0.0, 1234.5, -2.0)]
+    assert texts == ["+3.4e−05", "−3.4e−05", "±0", "+1,234", "−2"]

@@ -106,8 +106,10 @@ def test_no_damaged_backup_is_brought_back(service, tmp_path):
 
 def test_seven_days_and_four_weeks_of_backups_are_kept():
     now = datetime(2026, 3, 31, 12, tzinfo=UTC)
-    files = [Path(f"{now - timedelta(hours=6 * at):%Y%m%dT%H%M%S%fZ}.tar") for at in range(4 * 60)]
-    stay = sorted(set(files) - set(upkeep.spare([*files, Path("before-upgrade.tar")])))
+    files = [Path(f"{now - timedelta(hours=6 * at):%Y%m%dT%H%M%S%fZ}-auto.tar") for at in range(4 * 60)]
+    stay = sorted(
+        set(files) - set(upkeep.spare([*files, Path("before-upgrade.tar"), Path("20200101T000000000000Z.tar")]))
+    )
     days = {file.name[:8] for file in stay}
     assert {f"202603{day}" for day in (25, 26, 27, 28, 29, 30, 31)} <= days
     assert days - {f"202603{day}" for day in (25, 26, 27, 28, 29, 30, 31)} == {"20260322", "20260315"}

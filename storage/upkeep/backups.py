@@ -27,13 +27,14 @@ from storage.whole import sync_folder
 
 _MANIFEST = "manifest.json"
 _STAMP = "%Y%m%dT%H%M%S%fZ"
+_AUTO = "-auto"  # in the names of those that were made by the clock
 _ROOM = 200_000_000  # bytes that stay free on the disk
 _TRIES = 3
 _BEFORE = "before-upgrade-"
 DAYS, WEEKS = 7, 4  # newest backups kept: one a day, then one a week
 
 
-def backup(folder: Path, out: Path | None = None) -> Path:
+def backup(folder: Path, out: Path | None = None, automatic: bool = False) -> Path:
     """A whole copy in one file, made while the program runs, with a hash of every part inside and its own beside it.
 
     Parameters
@@ -42,6 +43,8 @@ def backup(folder: Path, out: Path | None = None) -> Path:
         The data folder.
     out : Path, optional
         The file to write; default ``backups/<time>.tar`` in the data folder.
+    automatic : bool
+        Whether it may go when newer ones are there; what a person asked for stays.
 
     Raises
     ------
@@ -50,7 +53,7 @@ def backup(folder: Path, out: Path | None = None) -> Path:
     """
     if not (folder / DATABASE).exists():
         raise Missing(f"There is no data at {folder}.")
-    out = out or folder / BACKUPS / f"{datetime.now(UTC).strftime(_STAMP)}.tar"
+    out = out or folder / BACKUPS / f"{datetime.now(UTC).strftime(_STAMP)}{_AUTO if automatic else ''}.tar"
     if out.exists():
         raise Conflict(f"{out} is there already.")
     try:
@@ -263,7 +266,7 @@ def kept(folder: Path) -> list[Path]:
 def made_at(file: Path) -> datetime | None:
     """When a backup was made, by its name; None if a person gave it one."""
     try:
-        return datetime.strptime(file.stem, _STAMP).replace(tzinfo=UTC)
+        return datetime.strptime(file.stem.removesuffix(_AUTO), _STAMP).replace(tzinfo=UTC)
     except ValueError:
         return None
 
@@ -271,11 +274,12 @@ def made_at(file: Path) -> datetime | None:
 def spare(files: Sequence[Path]) -> list[Path]:
     """Which backups may go: all but the newest of each of the last days and weeks that have one.
 
-    Backups that a person named are never spare.
+    Backups that a person asked for are never spare.
     """
     days: dict[str, Path] = {}
     weeks: dict[str, Path] = {}
-    dated = [(moment, file) for file in files if (moment := made_at(file)) is not None]
+    made = [file for file in files if file.stem.endswith(_AUTO)]
+    dated = [(moment, file) for file in made if (moment := made_at(file)) is not None]
     for moment, file in sorted(dated, reverse=True):
         days.setdefault(moment.strftime("%Y-%m-%d"), file)
         weeks.setdefault((moment - timedelta(days=moment.weekday())).strftime("%Y-%m-%d"), file)

@@ -99,7 +99,7 @@ class Session:
         """Go to a page."""
         router = next(one for one in self._callbacks if one["output"].startswith(".._pages_content.children"))
         given = {("_pages_location", "pathname"): path or "/", ("_pages_location", "search"): ""}
-        answer = self._post(router, given, "_pages_location.pathname")
+        answer = self.post(router, given, "_pages_location.pathname")
         self._values = {}
         _found(answer, self._values)
 
@@ -114,13 +114,14 @@ class Session:
                 continue
             given = {**self._values, ("change", "data"): self._change, ("pulse", "n_intervals"): 1,
                      ("url", "pathname"): "/m/load"}  # fmt: skip
-            self._post(one, given, next(name for name in asked if name in _ONES))
+            self.post(one, given, next(name for name in asked if name in _ONES))
 
     def _is_here(self, item: dict[str, Any]) -> bool:
         name = item["id"] if isinstance(item["id"], str) else json.dumps(item["id"], sort_keys=True)
         return (name, "") in self._values
 
-    def _post(self, one: dict[str, Any], given: dict[tuple[str, str], Any], why: str) -> Any:
+    def post(self, one: dict[str, Any], given: dict[tuple[str, str], Any], why: str) -> Any:
+        """Call one callback with these values, because of one of them; its answer."""
         outputs = _outputs(one["output"])
         body = {
             "output": one["output"],
@@ -263,6 +264,8 @@ def main(seconds: float, sessions: int, train: bool) -> dict[str, Any]:
             waiting = [batch for batch in batches if batch["state"] not in ("done", "quarantined")]
             now = time.time() * 1e6
             words = said.read_text()
+            if "Traceback" in words:
+                print(words[-3000:], file=sys.stderr)
         from pipeline.chores import doctor
 
         broken = [finding.text for finding in doctor(folder) if not finding.ok]
