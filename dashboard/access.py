@@ -126,8 +126,20 @@ def _foreign(door: Door) -> Response | None:
         foreign = site == "cross-site" and request.headers.get("Sec-Fetch-Mode") != "navigate"
     else:
         origin = request.headers.get("Origin")
-        foreign = site in ("cross-site", "same-site") or (origin is not None and _netloc(origin) != request.host)
+        foreign = site in ("cross-site", "same-site") or (origin is not None and not _same(origin, site))
     return refusal(403, "A page of another site asked for this; it was refused.") if foreign else None
+
+
+def _same(origin: str, site: str) -> bool:
+    """Whether an origin is ours.
+
+    A form of a page without referrer sends ``null``. Where the browser says besides that it is our own page, it is
+    believed; where it does not say (plain HTTP on a network), only the two forms of the login are: they ask for a
+    password, or for a cookie that no other site can make a browser send.
+    """
+    if origin == "null":
+        return site == "same-origin" or (not site and request.path in (SIGN_IN, SIGN_OUT))
+    return _netloc(origin) == request.host
 
 
 def _unknown(door: Door) -> Response | None:

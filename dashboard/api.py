@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 
 from dashboard import actor, report, service
+from pipeline.write import csv_of_names
 from storage import history
 from storage.codec import to_json
 from storage.errors import Missing, Refused
@@ -92,9 +91,7 @@ def template(monitor: str) -> Response:
     """An empty table with the columns a batch of this monitor has."""
     schema = history.monitor(service().db, monitor).schema
     names = [schema.id_column, schema.time_column, *(item.name for item in schema.watched), schema.target]
-    sink = io.StringIO()
-    csv.writer(sink).writerow([name for name in names if name])
-    return _file(sink.getvalue().encode(), f"{monitor}-template.csv", "text/csv")
+    return _file(csv_of_names([name for name in names if name]), f"{monitor}-template.csv", "text/csv")
 
 
 @api.get("/api/m/<monitor>/drift")

@@ -31,6 +31,13 @@ def csv_of_rows(rows: Sequence[dict[str, Any]]) -> bytes:
     return sink.getvalue().encode()
 
 
+def csv_of_names(names: Sequence[str]) -> bytes:
+    """A header alone, to be filled in. A name that a spreadsheet would run gets the apostrophe too."""
+    sink = io.StringIO()
+    csv.writer(sink, lineterminator="\r\n").writerow(map(_safe, names))
+    return sink.getvalue().encode()
+
+
 def _safe(value: Any) -> Any:
     if not isinstance(value, str) or not value.startswith(_FORMULA):
         return value

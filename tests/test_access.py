@@ -385,10 +385,21 @@ def test_no_secret_is_stored(house):
 def test_another_site_writes_nowhere(unguarded, headers):
     client = unguarded.client()
     for method, path in addresses(unguarded.app):
-        if method != "GET":
+        if method != "GET" and not (headers == {"Origin": "null"} and path in ("/login", "/logout")):
             for kind in ("application/json", "application/x-www-form-urlencoded", "text/plain"):
                 answer = client.open(path, method=method, data=b"{}", headers={**headers, "Content-Type": kind})
                 assert answer.status_code == 403, path
+
+
+def test_the_forms_of_the_login_come_without_an_origin(house):
+    """A browser sends ``null`` from a page without referrer, and on plain HTTP no word of where it comes from."""
+    form = {"name": "ann", "password": PASSWORD}
+    for headers, status in (
+        ({"Origin": "null"}, 303),
+        ({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403),
+    ):
+        assert house.client().post("/login", data=form, headers=headers).status_code == status
 
 
 def test_another_site_reads_nothing_but_may_link(unguarded):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.write import csv_of_rows
+from pipeline.write import csv_of_names, csv_of_rows
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "\r=1", "\n=1", "＝1+1"])
@@ -43,6 +43,10 @@ def _encodable(rows):
 @pytest.mark.parametrize("name", ["=x", "@x"])
 def test_names_of_columns_are_disarmed_too(name):
     assert csv_of_rows([{name: 1}]) == f"'{name}\r\n1\r\n".encode()
+
+
+def test_a_header_alone_is_disarmed():
+    assert csv_of_names(["id", "=x", "-1", "a,b"]) == b'id,\'=x,-1,"a,b"\r\n'
 
 
 def test_missing_values_are_empty_and_no_rows_are_no_table():

@@ -75,7 +75,7 @@
   // A spreadsheet runs cells that begin like a formula: an apostrophe keeps them text.
   const safe = (cell) => {
     let text = cell === null || cell === undefined ? "" : String(cell);
-    if (typeof cell !== "number" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+    if (typeof cell !== "number" && /^[=+\-@\t\r\n＝＋－＠]/.test(text) && !Number.isFinite(Number(text))) text = `'${text}`;
     return /[",\n\r]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
   };
 
