@@ -59,7 +59,7 @@ class _Onlooker:
     def __getattr__(self, name: str) -> Any:
         from pipeline.views import Views
 
-        if hasattr(Views, name) or name in ("desk", "heartbeat", "describe"):
+        if hasattr(Views, name) or name in ("desk", "heartbeat", "describe", "findings", "stuck"):
             return getattr(self._serving, name)
         raise Refused(ONLY_LOOKING)
 

@@ -43,10 +43,15 @@ def healthz() -> tuple[Response, int]:
     beat = serving.heartbeat()
     failing = [job.name for job in history.jobs(serving.db) if job.failures]
     number = history.change_number(serving.db)
-    well = not silent()
+    well = not silent() and not serving.stuck()
     state: dict[str, Any] = {"ok": well}
     if g.actor is not None:
-        state |= {"changes": number, "last_tick": beat["last_tick"], "failing_jobs": failing}
+        state |= {
+            "changes": number,
+            "last_tick": beat["last_tick"],
+            "failing_jobs": failing,
+            "stuck": list(serving.stuck()),
+        }
     return jsonify(state), 200 if well else 503
 
 

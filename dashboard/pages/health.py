@@ -9,7 +9,7 @@ from typing import Any
 import dash
 from dash import Input, Output, callback, html
 
-from dashboard import ledger, parts, say, service
+from dashboard import ledger, parts, promises, say, service
 from dashboard.api import silent
 from dashboard.guard import guarded
 from storage import history
@@ -51,6 +51,7 @@ def _body() -> list[Any]:
             className="grid-2",
         ),
         parts.panel("Jobs", _jobs(jobs), flush=True),
+        *promises.panels(),
         parts.panel(
             "The last errors", ledger.lines(history.events(serving.db, level="error", last=15), None), flush=True
         ),
@@ -72,7 +73,7 @@ def _now() -> Any:
     database = sum(path.stat().st_size for path in folder.glob("drift.db*"))
     return parts.facts(
         ("Last heartbeat", say.ago(beat["last_tick"], now) if beat["last_tick"] else "no job has run in this process"),
-        ("Running now", say.listing(list(beat["running"]), 4) or "nothing"),
+        ("Running now", promises.running(list(beat["running"]), serving.stuck())),
         ("Batches on their way", f"{len(waiting):,}"),
         ("Trainings open", f"{len(trainings):,}"),
         ("Database", say.size(database)),
