@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import tarfile
+import time
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -121,6 +122,17 @@ def test_backups_are_made_when_due(service):
     assert chores.back_up(service.desk, 24) is None
     assert chores.back_up(service.desk, 0) is not None
     assert len(upkeep.kept(service.desk.folder)) == 1, "one a day"
+
+
+def test_one_backup_leaves_another_that_is_being_made_alone(service):
+    import os
+
+    place = service.desk.folder / "backups"
+    for name, age in ((".making-now", 0), (".making-long-ago", 1e6)):
+        (place / name).mkdir(parents=True)
+        os.utime(place / name, (time.time() - age,) * 2)
+    upkeep.prune(service.desk.folder)
+    assert [path.name for path in place.iterdir()] == [".making-now"]
 
 
 def test_a_backup_leaves_room_on_the_disk(service, monkeypatch):

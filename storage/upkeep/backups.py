@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -9,6 +10,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,6 +31,7 @@ _MANIFEST = "manifest.json"
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _AUTO = "-auto"  # in the names of those that were made by the clock
 _ROOM = 200_000_000  # bytes that stay free on the disk
+_LONG = 6 * 3600  # seconds after which no backup is still being made
 _TRIES = 3
 _BEFORE = "before-upgrade-"
 DAYS, WEEKS = 7, 4  # newest backups kept: one a day, then one a week
@@ -288,13 +291,15 @@ def spare(files: Sequence[Path]) -> list[Path]:
 
 
 def prune(folder: Path) -> list[Path]:
-    """Delete the spare backups, and what a making that was interrupted left; returns what went."""
+    """Delete the spare backups, and what a making that was interrupted left long ago; returns what went."""
     gone = spare(kept(folder))
     for file in gone:
         file.unlink(missing_ok=True)
         _beside(file).unlink(missing_ok=True)
     for stray in (folder / BACKUPS).glob(".making-*"):
-        shutil.rmtree(stray, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another backup that has ended just now
+            if stray.stat().st_mtime < time.time() - _LONG:
+                shutil.rmtree(stray, ignore_errors=True)
     return gone
 
 
