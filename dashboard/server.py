@@ -24,6 +24,7 @@ from storage import history, logs
 from storage.errors import Conflict, Refused
 
 _PATIENCE = 40.0  # seconds for the demo's history; on a slow machine the rest of it happens before one's eyes
+_CONNECTIONS = 1000  # slow ones cost no thread, so that many of them hold up nobody
 _PROXY = {
     "trusted_proxy": "127.0.0.1",
     "trusted_proxy_headers": {"x-forwarded-for"},
@@ -110,7 +111,7 @@ def serve(folder: Path, reached: Reached, interval: float, demo: bool, backup_ho
         try:
             waitress.serve(
                 app.server, sockets=[listener], threads=8, max_request_body_size=FILE_LIMIT, ident=None, _quiet=True,
-                **(_PROXY if reached.behind_proxy else {}),
+                connection_limit=_CONNECTIONS, asyncore_use_poll=True, **(_PROXY if reached.behind_proxy else {}),
             )  # fmt: skip
         except KeyboardInterrupt:
             print("Stopping ...", file=sys.stderr, flush=True)

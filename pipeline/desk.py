@@ -18,11 +18,9 @@ from pipeline.models import load as load_model
 from pipeline.profile import Grid, Profile
 from storage import history
 from storage.records import Event, Level, Monitor
-from storage.schema import outdated
 from storage.store import DATABASE, Store
 from storage.upkeep import copy_before_upgrade
 from storage.vault import Vault
-from storage.whole import look_before
 
 
 def wall_clock() -> int:
@@ -88,16 +86,13 @@ class Desk(Shelf):
     def __init__(
         self, folder: Path, clock: Callable[[], int] = wall_clock, point: Callable[[str], None] = lambda name: None
     ) -> None:
-        look_before(folder / DATABASE)
-        saved = copy_before_upgrade(folder) if outdated(folder / DATABASE) else None
-        self.store = Store(folder, point)
+        self.store = Store(folder, point, copy_before_upgrade)
         self.now = clock
         super().__init__(folder)
         self.vault = Vault(folder / "vault", point)
-        if saved is not None:
-            self.store.add_event(
-                self.event(None, "upgrade", f"The data were brought up to date. The copy from before: {saved.name}.")
-            )
+        if self.store.saved is not None:
+            text = f"The data were brought up to date. The copy from before: {self.store.saved.name}."
+            self.store.add_event(self.event(None, "upgrade", text))
 
     def event(
         self,

@@ -44,7 +44,7 @@ from storage.records import (
     User,
     Version,
 )
-from storage.schema import bring_up_to_date
+from storage.schema import bring_up_to_date, outdated
 
 DATABASE = "drift.db"
 _WORTH = 32 << 20  # bytes of free pages that make a compaction worth it
@@ -71,9 +71,16 @@ class Store:
         The data folder; made if it is not there.
     point : callable, optional
         Called with the name of each moment before and after a commit; fault tests kill the process there.
+    save : callable, optional
+        Copies the database of the folder before it is brought up to date, and returns the copy: ``saved``.
     """
 
-    def __init__(self, folder: Path, point: Callable[[str], None] = lambda name: None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        point: Callable[[str], None] = lambda name: None,
+        save: Callable[[Path], Path] | None = None,
+    ) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -83,6 +90,8 @@ class Store:
         self.hold.take()
         self._point = point
         self._lock = threading.RLock()
+        self._save = save
+        self.saved: Path | None = None
         try:
             self._open(folder / DATABASE)
         except Exception:
@@ -91,6 +100,8 @@ class Store:
 
     def _open(self, path: Path) -> None:
         whole.look_before(path)
+        if self._save is not None and outdated(path):
+            self.saved = self._save(self.folder)
         self._db = Database(open_for_writing(path))
         self._point("migrate:before")
         bring_up_to_date(self._db)
