@@ -6,6 +6,7 @@ Heavy modules are imported by the command that needs them, so that ``--help`` an
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -28,6 +29,9 @@ examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 wrong usage."""
+    for stream in (sys.stdout, sys.stderr):  # a name may hold what the terminal's encoding does not
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     options = parser.parse_args(_with_default(sys.argv[1:] if arguments is None else arguments))
     if options.command in ("users", "tokens") and bool(options.name) == (options.action == "list"):

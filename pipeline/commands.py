@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import accounts
+from pipeline.sources import label
 from storage import history, logs
 from storage.errors import Conflict, Missing, ProductError, Refused, Unhealthy
 from storage.hold import Hold
@@ -137,7 +138,7 @@ class Session:
                 arguments["sha256"] = Vault(self.folder / "vault").put("spool", path.read_bytes())
             except OSError as error:
                 raise Missing(f"{path}: {error.strerror}.") from error
-            arguments["file"] = path.name
+            arguments["file"] = label(path.name)
         if self._service is not None:
             return VERBS[verb](self._service, **arguments)
         return self._hand_over(verb, arguments)

@@ -96,16 +96,16 @@ class Service(Views):
         Refused
             For more bytes than the monitor's settings allow.
         """
-        owner = self.the_monitor(monitor)
+        owner, name = self.the_monitor(monitor), sources.label(name)[:200]
         self._check_size(owner, name, len(data))
         sha256 = self.desk.vault.put("spool", data)
         now = self.desk.now()
         batch = Batch(
-            id=0, monitor_id=owner.id, kind="rows", name=name[:200], sha256=sha256, size=len(data), source=source,
+            id=0, monitor_id=owner.id, kind="rows", name=name, sha256=sha256, size=len(data), source=source,
             state="received", attempts=0, reason="", warnings=(), rows=0, labelled=0, starts_at=None, ends_at=None,
             version_id=None, learnable=True, received_at=now, done_at=None,
         )  # fmt: skip
-        event = self.desk.event(owner, "received", f"{name[:200]} arrived by {source}.", author=author)
+        event = self.desk.event(owner, "received", f"{name} arrived by {source}.", author=author)
         batch_id, duplicate = self.store.receive(batch, event)
         self.wake(owner.name)
         return Receipt(history.batch(self.db, batch_id), duplicate)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CLAIMED = ".taken-"
 _UNFINISHED = (".tmp", ".part", ".partial", ".swp", ".crdownload", ".filepart")
 
@@ -76,14 +78,14 @@ def look(inbox: Path, looks: Looks) -> tuple[Looks, list[Arrival]]:
     for monitor, path, facts in _files(inbox):
         seen[str(path)] = facts
         if looks.seen.get(str(path)) == facts:
-            arrival = Arrival(_label(monitor), _label(path.name), path, facts[0])
+            arrival = Arrival(label(monitor), label(path.name), path, facts[0])
             arrivals.append((facts[1], arrival.name, arrival))
     return Looks(seen), [arrival for *_, arrival in sorted(arrivals, key=lambda item: item[:2])]
 
 
-def _label(name: str) -> str:
-    """A name without the lone surrogates that stand for bytes that are no UTF-8."""
-    return os.fsencode(name).decode("utf-8", "replace")
+def label(name: str) -> str:
+    """A name as it can be stored and shown: no lone surrogates, which stand for bytes that are no UTF-8."""
+    return _SURROGATE.sub("\ufffd", name)
 
 
 def _files(inbox: Path) -> Iterator[tuple[str, Path, tuple[int, int, int]]]:

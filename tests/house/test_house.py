@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -37,6 +38,31 @@ def test_imports_run_one_way():
 def test_nothing_forbidden(path):
     text = path.read_text()
     assert [pattern for pattern in FORBIDDEN if re.search(pattern, text)] == []
+
+
+RUNNING = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle", "torch"}
+CALLS = {"eval", "exec", "compile", "read_pickle", "__import__"}
+
+
+@pytest.mark.parametrize("path", [*SOURCES, ROOT / "run.py"], ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_bytes_are_run(path):
+    """Nothing that is read can run: no unpickling under any name, no evaluation of text, no shell."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names} & RUNNING
+        elif isinstance(node, ast.ImportFrom):
+            found |= {(node.module or "").partition(".")[0]} & RUNNING
+        elif isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            own = isinstance(node.func, ast.Attribute) and ast.unparse(node.func) == "re.compile"
+            found |= set() if own else {name} & CALLS
+            found |= {word.arg for word in node.keywords if word.arg in ("allow_pickle", "shell") and _true(word.value)}
+    assert found == set()
+
+
+def _true(value: ast.expr) -> bool:
+    return not (isinstance(value, ast.Constant) and value.value is False)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
