@@ -206,8 +206,12 @@ def test_all_jobs_are_due_when_the_clock_was_set_back(folder):
     schedule.start()
     try:
         assert ran.acquire(timeout=30)
-        schedule.call_all()
-        assert ran.acquire(timeout=30), "an hour early, because its time belonged to the other clock"
+        for _ in range(60):  # a job that has not quite ended is skipped
+            schedule.call_all()
+            if ran.acquire(timeout=0.5):
+                break
+        else:
+            pytest.fail("no job came an hour early, although its time belonged to the other clock")
     finally:
         schedule.stop()
         service.close()

@@ -18,7 +18,7 @@ from tests.tables import rows_csv
 from tests.test_cli import lines, run
 from tests.test_server import serving
 
-BATCHES = int(os.environ.get("DRIFT_WRITER_BATCHES", "40"))  # `make soak` takes 500
+BATCHES = int(os.environ.get("DRIFT_WRITER_BATCHES", "24"))  # `make soak` takes 500
 SHARED = max(4, BATCHES // 10)  # sent by all four
 BACKUPS = max(2, BATCHES // 10)
 
