@@ -161,6 +161,12 @@ def deliver(monitor: str) -> tuple[Response, int]:
     )
 
 
+@api.get("/api/<path:rest>")
+def nothing(rest: str) -> Response:
+    """No page, but a sentence, at addresses that only look like the API's."""
+    raise Missing("There is nothing at this address of the API.")
+
+
 def _owned(monitor: str, batch_id: int) -> Any:
     owner = history.monitor(service().db, monitor)
     found = history.batch(service().db, batch_id)
