@@ -25,7 +25,7 @@ from pipeline.service import BACKTESTS, Service
 
 log = logging.getLogger("drift.schedule")
 _UPKEEP_SECONDS = 3600
-_STOP_SECONDS = 4
+_STOP_SECONDS = 2
 _JUMP = 2.0  # seconds by which a clock goes back before it counts as set
 _WORKERS = 24  # one hung job holds one of them
 
@@ -109,6 +109,7 @@ class Schedule:
         APScheduler's own waiting holds a lock that a running job may need to look at the schedule, so it is not used.
         """
         self._ended.set()
+        self.service.stopping = True
         self.service.wake = lambda monitor: None
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)

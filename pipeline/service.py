@@ -57,6 +57,7 @@ class Service(Views):
     ) -> None:
         super().__init__(Desk(Path(folder), clock, point))
         self._point = point
+        self.stopping = False  # no step is begun any more; what is under way goes on at the next start
         self.wake: Callable[[str], None] = lambda monitor: None
         self.access_token = ""  # nosec B105 # none is given out yet
         self.inbox = self.desk.folder / "inbox"
@@ -162,7 +163,7 @@ class Service(Views):
         with self._turns[monitor]:
             owner = chores.sound_champion(self.desk, self.the_monitor(monitor))
             moved = 0
-            while True:
+            while not self.stopping:
                 queue = history.unfinished(self.db, owner.id)
                 if queue:
                     outcome = route.advance(self.desk, queue[0])
@@ -173,6 +174,7 @@ class Service(Views):
                     outcome = route.train(self.desk, owner, waiting[-1])
                 self._alert(owner, outcome)
                 moved += 1
+            return moved
 
     def ingest(self, monitor: str, name: str, data: bytes, source: str = "command", author: str = "command") -> Receipt:
         """Receive a delivery and route it to its end before returning."""
