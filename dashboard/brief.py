@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from dash import html
 
 from dashboard import charts, inbox, ledger, look, parts, say, scope, service, theme
+from dashboard.known import Known, known, metric_view, now
+from dashboard.window import Window, window
 from storage import history
 from storage.records import Monitor
 
@@ -115,14 +116,14 @@ def _nothing(serving: Service, monitor: Monitor) -> list[Any]:
 def read(serving: Service, monitor: Monitor) -> dict[str, Any] | None:
     """The regions that change, by name; None when no batch was scored yet."""
     db = serving.db
-    view = scope.window(db, monitor, STRIP)
+    view = window(db, monitor, STRIP)
     if not len(view):
         return None
-    known = scope.known_performance(db, view)
+    found = known(db, view)
     return {
         "verdict": _verdict(serving, monitor),
         "inbox": inbox.waiting(serving, monitor.name),
-        "tiles": _tiles(serving, monitor, view, known),
+        "tiles": _tiles(serving, monitor, view, found),
         "strip": _strip(db, view),
         "features": _features(serving, monitor, view),
         "events": ledger.lines(_newest_events(db, monitor), monitor, compact=True),
@@ -174,11 +175,11 @@ def _where(serving: Service, monitor: Monitor) -> str:
     return "performance" if any(episode.kind == "performance" for episode in lasting) else "drift"
 
 
-def _tiles(serving: Service, monitor: Monitor, view: scope.Window, known: scope.Known) -> html.Div:
+def _tiles(serving: Service, monitor: Monitor, view: Window, found: Known) -> html.Div:
     db = serving.db
     base = scope.base(monitor)
     champion = history.version(db, monitor.champion) if monitor.champion else None
-    reign = sum(one == monitor.champion for one in history.timeline(db, monitor.id).version)
+    reign = history.batches_judged_by(db, monitor.champion) if monitor.champion else 0
     report = history.report(db, int(view.batch[-1]))
     batch = history.batch(db, int(view.batch[-1]))
     drifted = report.drifted
@@ -190,7 +191,7 @@ def _tiles(serving: Service, monitor: Monitor, view: scope.Window, known: scope.
                 f"{say.count(reign, 'batch', 'batches')} so far; trained on {champion.recipe}" if champion else "",
                 f"{base}/models",
             ),
-            _now_tile(view, known, champion, base),
+            _now_tile(found, champion, base),
             parts.tile(
                 "Features that drift",
                 f"{len(drifted)} of {len(report.features)}",
@@ -208,26 +209,22 @@ def _tiles(serving: Service, monitor: Monitor, view: scope.Window, known: scope.
     )
 
 
-def _now_tile(view: scope.Window, known: scope.Known, champion: Any, base: str) -> html.Div:
-    name = known.primary
-    for items, word in ((known.measured, "measured"), (known.estimated, "estimated")):
-        found = [items[int(one)] for one in view.batch if int(one) in items and name in items[int(one)].metrics]
-        if found:
-            found = found[-10:]
-            weights = np.array([max(1, item.metrics[name].rows) for item in found], dtype=float)
-            value = float(np.average([item.metrics[name].value for item in found], weights=weights))
-            level = champion.metrics[name].value if champion and name in champion.metrics else None
-            change = f"; {say.metric_change(name, value - level)} to when chosen" if level is not None else ""
-            sub = f"{word} on the last {say.count(len(found), 'labelled batch', 'labelled batches')}{change}"
-            if word == "estimated":
-                sub = f"estimated, no labels yet{change}"
-            return parts.tile(
-                f"{say.metric_label(name)} now", say.metric_value(name, value), sub, f"{base}/performance"
-            )
-    return parts.tile(f"{say.metric_label(name)} now", "–", "no labels yet", f"{base}/performance")
+def _now_tile(found: Known, champion: Any, base: str) -> html.Div:
+    name, where = found.metric, f"{base}/performance"
+    for told, word in ((found.measured, "measured"), (found.estimated, "estimated")):
+        mean, batches = now(told, 10)
+        if mean is None:
+            continue
+        level = champion.metrics[name].value if champion and name in champion.metrics else None
+        change = f"; {say.metric_change(name, mean.value - level)} to when chosen" if level is not None else ""
+        sub = f"{word} on the last {say.count(batches, 'labelled batch', 'labelled batches')}{change}"
+        if word == "estimated":
+            sub = f"estimated, no labels yet{change}"
+        return parts.tile(f"{say.metric_label(name)} now", say.metric_value(name, mean.value), sub, where)
+    return parts.tile(f"{say.metric_label(name)} now", "–", "no labels yet", where)
 
 
-def cells(view: scope.Window, promoted: set[int]) -> list[parts.Cell]:
+def cells(view: Window, promoted: set[int]) -> list[parts.Cell]:
     """One cell a batch for the strip."""
     base = scope.base(view.monitor)
     out = []
@@ -244,7 +241,7 @@ def cells(view: scope.Window, promoted: set[int]) -> list[parts.Cell]:
     return out
 
 
-def _strip(db: Any, view: scope.Window) -> list[Any]:
+def _strip(db: Any, view: Window) -> list[Any]:
     promoted = {mark.position for mark in scope.marks(db, view) if mark.kind == "promote"}
     aside = sum(state == "quarantined" for state in view.state)
     drifted = sum(v == "drift" and s != "quarantined" for v, s in zip(view.verdict, view.state, strict=True))
@@ -266,16 +263,10 @@ def _share(drifted: int, aside: int, batches: int) -> str:
     )
 
 
-def _features(serving: Service, monitor: Monitor, view: scope.Window) -> html.Ul:
+def _features(serving: Service, monitor: Monitor, view: Window) -> html.Ul:
     report = history.report(serving.db, int(view.batch[-1]))
-    champion = history.version(serving.db, monitor.champion) if monitor.champion else None
-    importance = champion.importance if champion else {}
-    total = sum(max(0.0, value) for value in importance.values())
-
-    def share(name: str) -> float:
-        return max(0.0, importance.get(name, 0.0)) / total if total else 0.0
-
-    worst = sorted(report.features, key=lambda item: -item.score * (share(item.name) + 0.02))[:6]
+    share = scope.importance(serving.db, monitor)
+    worst = sorted(report.features, key=lambda item: -item.score * (share.get(item.name, 0.0) + 0.02))[:6]
     return parts.bars(
         [
             parts.Bar(
@@ -283,7 +274,7 @@ def _features(serving: Service, monitor: Monitor, view: scope.Window) -> html.Ul
                 item.score,
                 say.score(item.score),
                 "bad" if item.drift else "ok",
-                f"importance {say.percent(share(item.name), 0)}" if total else "",
+                f"importance {say.percent(share.get(item.name, 0.0), 0)}" if share else "",
             )
             for item in worst
         ],
@@ -296,9 +287,8 @@ def _features(serving: Service, monitor: Monitor, view: scope.Window) -> html.Ul
 def performance_chart(serving: Service, monitor: Monitor) -> tuple[Any, str]:
     """The small line of performance and the sentence it shows."""
     look_now = look()
-    view = scope.window(serving.db, monitor, 60 if look_now.narrow else 180)
-    known = scope.known_performance(serving.db, view)
-    shown = scope.metric_view(serving.db, view, known, known.primary)
+    view = window(serving.db, monitor, 60 if look_now.narrow else 180)
+    shown = metric_view(serving.db, view, known(serving.db, view))
     label = f"{shown.label} over the last {say.count(len(view), 'batch', 'batches')}"
     figure = charts.metric_line(shown, theme.palette(look_now.dark), compact=True)
     return figure, label

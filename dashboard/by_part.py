@@ -6,7 +6,8 @@ from typing import Any
 
 from dash import html
 
-from dashboard import parts, say, scope, service
+from dashboard import parts, say, service
+from dashboard.window import Window
 from pipeline.performance import segments
 from storage import history
 from storage.records import Metric
@@ -16,14 +17,14 @@ MOST_BATCHES = 500  # of a range that are added up
 SHOWN = 12  # parts
 
 
-def panel(view: scope.Window, settings: Settings) -> Any:
+def panel(view: Window, settings: Settings) -> Any:
     """The parts of the rows in view, worst first; None while no batch has any."""
     if not len(view):
         return None
     db, owner = service().db, view.monitor
-    last = min(len(view), MOST_BATCHES)
-    first = int(view.batch[-last])
-    now = history.parts(db, owner.id, last, int(view.batch[-1]) + 1)
+    last = min(len(view.ids), MOST_BATCHES)
+    first = int(view.ids[-last])
+    now = history.parts(db, owner.id, last, int(view.ids[-1]) + 1)
     before = history.parts(db, owner.id, last, first)
     metric, whole, found = segments.read(now, before, settings.segments.min_rows)
     if whole is None or not found:

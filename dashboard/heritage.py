@@ -10,6 +10,7 @@ from typing import Any
 from dash import html
 
 from dashboard import charts, parts, say, scope, service
+from dashboard.window import Window
 from storage import history
 from storage.records import Decision, Metric, Monitor, Version
 
@@ -75,7 +76,7 @@ def day_of(text: str) -> int | None:
         return None
 
 
-def live_on(owner: Monitor, view: scope.Window, start: int) -> tuple[int | None, Any]:
+def live_on(owner: Monitor, view: Window, start: int) -> tuple[int | None, Any]:
     """What was live on a day of the data, and why: where the strip is marked, and the answer in words."""
     db = service().db
     if not len(view) or start + DAY <= view.at[0]:

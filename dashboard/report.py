@@ -6,8 +6,6 @@ Text comes from storage and is escaped; charts are the dashboard's own, with Plo
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
-from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,9 @@ from plotly.offline import get_plotlyjs
 
 from dashboard import charts, say, scope, theme
 from dashboard.brief import TITLES
+from dashboard.known import known, metric_view, metrics, now
+from dashboard.stretch import Ask, ask
+from dashboard.window import Window, window
 from storage import history
 from storage.errors import Refused
 from storage.records import Decision, Episode, Monitor
@@ -25,7 +26,6 @@ from storage.records import Decision, Episode, Monitor
 if TYPE_CHECKING:
     from pipeline.views import Views
 
-DAY = 86_400_000_000  # microseconds
 MOST_LINES = 200  # of a table
 _STYLE = """
 :root { --ink: #1b2430; --muted: #5a6675; --edge: #d9dee5; }
@@ -92,36 +92,24 @@ def html(serving: Views, name: str, *, last: int | None = None, start: str = "",
     )
 
 
-def _window(db: Any, owner: Monitor, last: int | None, start: str, stop: str) -> scope.Window:
+def _window(db: Any, owner: Monitor, last: int | None, start: str, stop: str) -> Window:
     """The batches of the range."""
     if last is not None and last < 1:
         raise Refused(f"A report is of one batch at least, not of {last}.")
-    view = scope.window(db, owner, last or (scope.MOST if start or stop else 120))
-    first = _day(start) if start else -(1 << 62)
-    end = _day(stop) + DAY if stop else 1 << 62
-    inside = np.flatnonzero((view.at >= first) & (view.at < end))
-    if not len(inside):
+    for text in (start, stop):
+        if text and "-" not in text:
+            raise Refused(f"{text[:40]!r} is no date.", remedy="Write it as 2026-11-25.")
+    asked = ask(start=start, end=stop) if start or stop else Ask(str(last or 120))
+    if asked.complaint:
+        raise Refused(asked.complaint.partition(" Showing")[0], remedy="Write dates as 2026-11-25.")
+    view = window(db, owner, asked)
+    if not len(view):
         told = "in this range" if start or stop else "yet"
         raise Refused(f"No batch of {owner.name} was scored {told}, so there is nothing to report.")
-    low, high = int(inside[0]), int(inside[-1]) + 1
-    if low == 0 and high == len(view):
-        return view
-    cut = slice(low, high)
-    return replace(
-        view, place=charts.axis(view.at[cut]), batch=view.batch[cut], at=view.at[cut], rows=view.rows[cut],
-        score=view.score[cut], verdict=view.verdict[cut], state=view.state[cut], version=view.version[cut],
-        names=view.names[cut], received=view.received[cut],
-    )  # fmt: skip
+    return view
 
 
-def _day(text: str) -> int:
-    try:
-        return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1e6)
-    except ValueError as error:
-        raise Refused(f"{text[:40]!r} is no date.", remedy="Write it as 2026-11-25.") from error
-
-
-def _head(owner: Monitor, view: scope.Window, span: str) -> str:
+def _head(owner: Monitor, view: Window, span: str) -> str:
     word = say.HEALTH[owner.health]
     colour = getattr(theme.LIGHT, {"ok": "stable", "bad": "drift", "warn": "warning"}.get(word.tone, "muted"))
     now = f"{word.text} since {say.clock(owner.health_since)}. {owner.health_reason}"
@@ -130,24 +118,26 @@ def _head(owner: Monitor, view: scope.Window, span: str) -> str:
         f"<header><p class='muted'>{escape(owner.name)}: {escape(say.feature_scope(owner))}</p>"
         f"<h1>{escape(TITLES[owner.health])}</h1>"
         f"<p><span class='state' style='color:{colour}'>{escape(word.text)}</span> {escape(now)}</p>"
-        f"<p class='muted'>This report covers {len(view):,} scored batches, {escape(span)}. Times are UTC.</p>"
+        f"<p class='muted'>This report covers {len(view.ids):,} scored batches, {escape(span)}. Times are UTC.</p>"
         f"{demo}</header>"
     )
 
 
-def _figures(db: Any, owner: Monitor, view: scope.Window) -> str:
-    known = scope.known_performance(db, view)
-    aside = sum(state == "quarantined" for state in view.state)
-    alarms = sum(v == "drift" and s != "quarantined" for v, s in zip(view.verdict, view.state, strict=True))
-    measured = [item.metrics[known.primary] for item in known.measured.values() if known.primary in item.metrics]
-    rows = sum(metric.rows for metric in measured)
-    value = sum(metric.value * metric.rows for metric in measured) / rows if rows else float("nan")
+def _figures(db: Any, owner: Monitor, view: Window) -> str:
+    found = known(db, view)
+    line = history.timeline(db, owner.id)
+    inside = np.isin(line.batch, view.ids)
+    states = [(line.verdict[at], line.state[at]) for at in np.flatnonzero(inside)]
+    aside = sum(state == "quarantined" for _, state in states)
+    alarms = sum(verdict == "drift" and state != "quarantined" for verdict, state in states)
+    value, _ = now(found.measured, len(found.measured.batch))
+    rows = value.rows if value else 0
     crowned = [item for item in _decided(db, owner, view) if item.action in ("promote", "rollback")]
     cells = (
-        ("Rows", f"{int(view.rows.sum()):,}", f"in {say.count(len(view), 'batch', 'batches')}"),
-        ("Batches that drift", f"{alarms:,}", say.percent(alarms / len(view))),
+        ("Rows", f"{int(line.rows[inside].sum()):,}", f"in {say.count(len(view.ids), 'batch', 'batches')}"),
+        ("Batches that drift", f"{alarms:,}", say.percent(alarms / len(view.ids))),
         ("Quarantined", f"{aside:,}", "never learned from"),
-        (say.metric_label(known.primary), say.metric_value(known.primary, value) if rows else "–",
+        (say.metric_label(found.metric), say.metric_value(found.metric, value.value) if value else "–",
          f"measured on {say.count(rows, 'labelled row')}" if rows else "no labels yet"),
         ("Changes of champion", f"{len(crowned):,}", ""),
     )  # fmt: skip
@@ -155,7 +145,7 @@ def _figures(db: Any, owner: Monitor, view: scope.Window) -> str:
                             for a, b, c in cells) + "</dl>"  # fmt: skip
 
 
-def _drift(serving: Views, view: scope.Window) -> str:
+def _drift(serving: Views, view: Window) -> str:
     shown = scope.drift_view(serving, view, "worst")  # type: ignore[arg-type]
     alarmed = np.array([verdict == "drift" for verdict in view.verdict])
     drifted = [name for name, line in zip(shown.features, shown.heat, strict=True) if (line[alarmed] >= 1).any()]
@@ -167,25 +157,35 @@ def _drift(serving: Views, view: scope.Window) -> str:
         for item in lasting
     ]  # fmt: skip
     return (
-        _section(title, "Score of each batch against the alarm line at 1, and of each feature; worst features first.")
+        _section(
+            title,
+            f"Score of each batch against the alarm line at 1, and of each feature; worst features first.{_joined(view)}",
+        )
         + _figure(charts.drift_timeline(shown, theme.LIGHT), title)
         + _table("Episodes in this range", ("From", "Until", "Kind", "What is seen"), rows)
     )
 
 
-def _touches(item: Episode, view: scope.Window) -> bool:
+def _joined(view: Window) -> str:
+    """That several batches share a column, if they do."""
+    return (
+        f" Downsampled: a column is {view.together} batches, of which the worst is drawn." if view.together > 1 else ""
+    )
+
+
+def _touches(item: Episode, view: Window) -> bool:
     return view.span(item.onset_batch, item.end_batch) is not None
 
 
-def _time(view: scope.Window, batch: int) -> int:
+def _time(view: Window, batch: int) -> int:
     at = view.position(batch)
     return int(view.at[at if at is not None else 0])
 
 
-def _performance(db: Any, view: scope.Window) -> str:
-    known = scope.known_performance(db, view)
-    shown = scope.metric_view(db, view, known, known.primary)
-    if not known.measured and not known.estimated:
+def _performance(db: Any, view: Window) -> str:
+    found = known(db, view)
+    shown = metric_view(db, view, found)
+    if not len(found.measured.batch) and not len(found.estimated.batch):
         return _section("No performance is known", "Labels have not come, and nothing could be estimated.")
     title = f"{shown.label} of the champion of the day"
     text = (
@@ -194,11 +194,11 @@ def _performance(db: Any, view: scope.Window) -> str:
     return _section(title, text) + _figure(charts.metric_line(shown, theme.LIGHT), title)
 
 
-def _versions(db: Any, owner: Monitor, view: scope.Window) -> str:
+def _versions(db: Any, owner: Monitor, view: Window) -> str:
     versions = history.versions(db, owner.id)
     spans = scope.reign_spans(view, versions, owner.champion)
     lived = {span.text for span in spans}
-    primary = scope.known_performance(db, view).primary
+    primary, _ = metrics(db, owner)
     rows = []
     for item in versions:
         if f"v{item.number}" in lived:
@@ -211,7 +211,7 @@ def _versions(db: Any, owner: Monitor, view: scope.Window) -> str:
     return _section(title, "") + strip + _table("", head, rows)
 
 
-def _decided(db: Any, owner: Monitor, view: scope.Window) -> list[Decision]:
+def _decided(db: Any, owner: Monitor, view: Window) -> list[Decision]:
     """What was done about the model from the first batch of the range until the one after it came, oldest first."""
     after = [batch for batch in history.timeline(db, owner.id).batch if batch > view.batch[-1]]
     first, end = int(view.batch[0]), int(after[0]) if after else 1 << 62
@@ -225,7 +225,7 @@ def _decided(db: Any, owner: Monitor, view: scope.Window) -> list[Decision]:
     ]
 
 
-def _happenings(db: Any, owner: Monitor, view: scope.Window) -> str:
+def _happenings(db: Any, owner: Monitor, view: Window) -> str:
     found = _decided(db, owner, view)
     runs = [list(run) for _, run in itertools.groupby(found, key=lambda item: (item.action, item.trigger))]
     rows = []
@@ -244,7 +244,7 @@ def _happenings(db: Any, owner: Monitor, view: scope.Window) -> str:
     )
 
 
-def _when(view: scope.Window, item: Decision) -> str:
+def _when(view: Window, item: Decision) -> str:
     return say.date(_time(view, item.batch_id)) if item.batch_id else say.clock(item.created_at)
 
 

@@ -265,6 +265,11 @@ def date(moment: int | None) -> str:
     return "–" if moment is None else f"{when(moment):%-d %b %Y}"
 
 
+def date_of(seconds: float) -> str:
+    """A moment in seconds since 1970, as distributions of dates hold it."""
+    return date(int(seconds * SECOND))
+
+
 def clock(moment: int | None) -> str:
     """``3 Mar 2026, 14:05 UTC``."""
     return "–" if moment is None else f"{when(moment):%-d %b %Y, %H:%M} UTC"

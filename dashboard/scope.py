@@ -1,30 +1,30 @@
-"""What pages read: the batches in view, and what happened along them, gathered from storage for drawing.
+"""What happened along the batches in view, gathered from storage for drawing; and the paths of pages.
 
-Reads, never writes. Everything a chart of a time line needs comes from a ``Window``.
+Reads, never writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlencode
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.charts import Axis, DriftView, Mark, MetricView, Series, Span, axis, ordered
-from dashboard.say import is_percent, metric_label
+from dashboard.charts import DriftView, Mark, Span, ordered
+from dashboard.window import Window, heat
 from storage import history
-from storage.records import Batch, Decision, Episode, Monitor, Performance, Version
+from storage.errors import Refused
+from storage.history import VersionInShort
+from storage.records import Batch, Decision, Episode, Monitor
 
 if TYPE_CHECKING:
     from pipeline.service import Service
 
-RANGES: tuple[tuple[str, str], ...] = (("30", "30"), ("60", "60"), ("120", "120"), ("365", "365"), ("all", "All"))
-MOST = 600  # batches on one chart; a page says so when there are more
 TONES = {"drift": "drift", "performance": "warning", "fault": "quarantine"}
-SHOWN = ("train", "promote", "reject", "hold", "rollback", "quarantine", "fail")
+ROWS = 40  # features a page of the heatmap
 
 
 def base(monitor: Monitor | str) -> str:
@@ -32,71 +32,9 @@ def base(monitor: Monitor | str) -> str:
     return f"/m/{quote(monitor if isinstance(monitor, str) else monitor.name, safe='')}"
 
 
-def feature_path(monitor: Monitor | str, feature: str, batch: int | None = None) -> str:
-    """The path of a feature's page, at a batch."""
+def feature_path(monitor: Monitor | str, feature: str, batch: int | str | None = None) -> str:
+    """The path of a feature's page, at a batch or a stretch of batches."""
     return f"{base(monitor)}/features/{quote(feature, safe='')}" + (f"?batch={batch}" if batch else "")
-
-
-@dataclass(frozen=True)
-class Window:
-    """The newest scored batches of a monitor, in order."""
-
-    monitor: Monitor
-    place: Axis
-    batch: NDArray[np.int64]
-    at: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    score: NDArray[np.float64]
-    verdict: tuple[str, ...]
-    state: tuple[str, ...]
-    version: tuple[int | None, ...]
-    names: tuple[str, ...]
-    received: NDArray[np.int64]
-    total: int  # scored batches there are
-
-    def __len__(self) -> int:
-        return len(self.batch)
-
-    def position(self, batch_id: int) -> int | None:
-        """Where a batch stands; for a delivery of labels, the rows that arrived just before it."""
-        at = int(np.searchsorted(self.batch, batch_id, side="right")) - 1
-        return at if at >= 0 else None
-
-    def moment(self, when: int) -> int | None:
-        """The batch that had arrived last at a moment."""
-        at = int(np.searchsorted(self.received, when, side="right")) - 1
-        return at if at >= 0 else None
-
-    def span(self, first: int, last: int | None) -> tuple[int, int] | None:
-        """Positions from the first batch at or after one id to the last at or before another; None if out of view."""
-        start = int(np.searchsorted(self.batch, first))
-        end = len(self) - 1 if last is None else int(np.searchsorted(self.batch, last, side="right")) - 1
-        return (start, end) if start <= end and end >= 0 and start < len(self) else None
-
-
-def chosen_range(text: str | None, narrow: bool) -> tuple[str, int, str]:
-    """The range asked for: its key, its number of batches, and a complaint if it was not understood."""
-    usual = "60" if narrow else "120"
-    if not text:
-        return usual, int(usual), ""
-    if text == "all":
-        return "all", MOST, ""
-    if text in dict(RANGES):
-        return text, int(text), ""
-    return usual, int(usual), f"There is no range “{text[:40]}”; showing the last {usual} batches."
-
-
-def window(db: Any, monitor: Monitor, last: int, x: str = "auto") -> Window:
-    """The newest ``last`` scored batches."""
-    line = history.timeline(db, monitor.id, last=min(last, MOST))
-    total = history.count_batches(db, monitor.id)
-    known = {item.id: item.received_at for item in history.batches(db, monitor.id, last=last + 200)}
-    received = np.maximum.accumulate(np.array([known.get(int(one), 0) for one in line.batch], dtype=np.int64))
-    place = axis(line.at, first=total - len(line.batch) + 1, mode={"time": "time", "count": "count"}.get(x, "auto"))
-    return Window(
-        monitor, place, line.batch, line.at, line.rows, line.score, line.verdict, line.state, line.version, line.names,
-        received, total,
-    )  # fmt: skip
 
 
 def marks(db: Any, view: Window) -> tuple[Mark, ...]:
@@ -107,18 +45,16 @@ def marks(db: Any, view: Window) -> tuple[Mark, ...]:
     if not len(view):
         return ()
     found, why = [], {}
-    for decision in reversed(history.decisions(db, view.monitor.id, last=4 * MOST)):
-        if decision.action not in SHOWN or decision.trigger == "init":
-            continue
-        at = view.position(decision.batch_id) if decision.batch_id else view.moment(decision.created_at)
+    for one in history.happenings(db, view.monitor.id, since=int(view.ids[0]), moment=int(view.received[0])):
+        at = view.position(one.batch_id) if one.batch_id else view.moment(one.created_at)
         if at is None:
             continue
-        if decision.action == "train":
-            why[decision.batch_id or -decision.id] = Mark(at, "train", decision.reason)
+        if one.action == "train":
+            why[one.batch_id or -one.id] = Mark(at, "train", one.reason)
             continue
-        before = why.pop(decision.batch_id, None)
-        text = f"{before.text} {decision.reason}" if before else decision.reason
-        found.append(Mark(at, decision.action, text))
+        before = why.pop(one.batch_id, None)
+        text = f"{before.text} {one.reason}" if before else one.reason
+        found.append(Mark(at, one.action, text))
     found += why.values()
     for row in history.settings_history(db, view.monitor.id)[:-1]:
         at = view.moment(row.created_at)
@@ -163,7 +99,7 @@ def truth_spans(db: Any, view: Window) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def reign_spans(view: Window, versions: Sequence[Version], champion: int | None = None) -> tuple[Span, ...]:
+def reign_spans(view: Window, versions: Sequence[VersionInShort], champion: int | None = None) -> tuple[Span, ...]:
     """Which version predicted which stretch of batches."""
     names = {version.id: f"v{version.number}" for version in versions}
     spans: list[Span] = []
@@ -178,123 +114,81 @@ def reign_spans(view: Window, versions: Sequence[Version], champion: int | None 
     return tuple(spans)
 
 
-def drift_view(service: Service, view: Window, sort: str, only: str = "") -> DriftView:
-    """Everything the drift timeline shows."""
+def drift_view(service: Service, view: Window, sort: str, find: str = "", rows: str = "") -> DriftView:
+    """Everything the drift timeline shows.
+
+    Parameters
+    ----------
+    service : Service
+    view : Window
+    sort : {"matters", "worst", "name"}
+    find : str
+        Only features whose name holds this.
+    rows : str
+        ``all``, ``drifted``, or so many that a page is not too long.
+    """
     db, monitor = service.db, view.monitor
-    heat = history.heatmap(db, [int(one) for one in view.batch])
-    champion = history.version(db, monitor.champion) if monitor.champion else None
-    rows = ordered(heat.features, heat.score, champion.importance if champion else {}, sort)
-    if only:
-        rows = [at for at in rows if only.lower() in heat.features[at].lower()]
-    elif len(rows) > 60:
-        drifted = [at for at in rows if heat.drift[at].any()]
-        rows = (drifted or rows)[:60]
-    else:
-        rows = rows[:60]
+    seen = heat(db, view)
+    order = ordered(seen.features, seen.score, seen.mean, importance(db, monitor), sort)
+    if find:
+        order = [at for at in order if find.lower() in seen.features[at].lower()]
+    known = np.where(np.isnan(seen.score), 0, seen.score)
+    drifted = [at for at in order if known[at].max(initial=0) >= 1]
+    there = len(order)
+    if rows == "drifted":
+        order = drifted
+    elif rows != "all":
+        order = order[:ROWS]
     return DriftView(
         place=view.place,
-        batch=view.batch,
+        keys=view.keys,
         rows=view.rows,
         score=view.score,
         verdict=view.verdict,
-        names=view.names,
-        features=tuple(heat.features[at] for at in rows),
-        heat=heat.score[rows],
-        heat_verdict=np.where(heat.few, "too_few_rows", "")[rows],
-        band=service.band(monitor.name, int(np.median(view.rows))) if len(view) and monitor.champion else None,
+        names=_told(view),
+        features=tuple(seen.features[at] for at in order),
+        heat=seen.score[order],
+        few=seen.few[order],
+        band=bands(service, view),
         spans=episode_spans(view, history.episodes(db, monitor.id)),
         truths=truth_spans(db, view),
         marks=marks(db, view),
+        of=there,
+        drifted=len(drifted),
+        steps=view.ask.steps,
     )
 
 
-@dataclass(frozen=True)
-class Known:
-    """What is known of the performance on the batches in view."""
-
-    primary: str
-    names: tuple[str, ...]  # metrics there are
-    measured: dict[int, Performance]
-    estimated: dict[int, Performance]
-
-
-def known_performance(db: Any, view: Window) -> Known:
-    """The newest word on each batch in view."""
-    items = history.performance(db, view.monitor.id, last=2 * len(view) + 400)
-    inside = set(view.batch.tolist())
-    measured = {item.batch_id: item for item in items if item.basis == "measured" and item.batch_id in inside}
-    estimated = {item.batch_id: item for item in items if item.basis == "estimated" and item.batch_id in inside}
-    newest = next(iter(reversed(items)), None)
-    names = dict.fromkeys(name for item in [*measured.values(), *estimated.values()] for name in item.metrics)
-    primary = newest.primary if newest else ("accuracy" if view.monitor.schema.task == "classification" else "rmse")
-    return Known(primary, tuple(names), measured, estimated)
+def _told(view: Window) -> tuple[str, ...]:
+    """What a column is, in words for a hover box."""
+    if view.plain:
+        return tuple(f"batch #{key}, {name}" for key, name in zip(view.keys, view.names, strict=True))
+    counts = np.bincount(view.home, minlength=len(view)).tolist()
+    steps = {"batch": "worst of", "day": "day of", "week": "week of"}[view.ask.steps]
+    return tuple(f"{steps} {many:,} {'batch' if many == 1 else 'batches'}" for many in counts)
 
 
-def metric_view(db: Any, view: Window, known: Known, metric: str) -> MetricView:
-    """Everything the line of performance shows, for one metric."""
-    versions = history.versions(db, view.monitor.id)
-    levels = {item.id: item.metrics[metric].value for item in versions if metric in item.metrics}
-    coverage = np.full(len(view), 0.0)
-    for at, batch_id in enumerate(view.batch):
-        item = known.measured.get(int(batch_id))
-        coverage[at] = item.labelled / item.rows if item and item.rows else 0.0
-    return MetricView(
-        place=view.place,
-        batch=view.batch,
-        label=metric_label(metric),
-        percent=is_percent(metric),
-        measured=_series(view, known.measured, metric),
-        estimated=_series(view, known.estimated, metric),
-        coverage=coverage,
-        level=np.array([levels.get(one, np.nan) if one else np.nan for one in view.version], dtype=float),
-        reigns=reign_spans(view, versions, view.monitor.champion),
-        marks=marks(db, view),
-        spans=episode_spans(view, history.episodes(db, view.monitor.id), ("performance",)),
-    )
+def bands(service: Service, view: Window) -> NDArray[np.float64] | None:
+    """Between which scores healthy batches of each column's size lie, (2, columns); None without a champion."""
+    if not len(view) or not view.monitor.champion:
+        return None
+    sizes = _round(view.rows)
+    known = {size: service.band(view.monitor.name, size) for size in np.unique(sizes).tolist()}
+    return np.array([known[size] for size in sizes.tolist()]).T
 
 
-def _series(view: Window, items: dict[int, Performance], metric: str) -> Series:
-    cells = np.full((3, len(view)), np.nan)
-    for at, batch_id in enumerate(view.batch):
-        item = items.get(int(batch_id))
-        if item and metric in item.metrics:
-            figure = item.metrics[metric]
-            cells[:, at] = (figure.value, figure.low, figure.high)
-    return Series(*cells)
+def _round(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sizes to two digits: healthy batches of nearly the same size are alike."""
+    unit = 10 ** np.maximum(np.floor(np.log10(np.maximum(rows, 1))).astype(np.int64) - 1, 0)
+    return rows // unit * unit
 
 
-def pooled(view: Window, known: Known, last: int = 10) -> dict[str, Any]:
-    """Sums over the newest measured batches: confusion, calibration, classes, rows."""
-    items = [known.measured[int(one)] for one in view.batch if int(one) in known.measured][-last:]
-    if not items:
-        return {"batches": 0, "rows": 0}
-    out: dict[str, Any] = {"batches": len(items), "rows": sum(item.labelled for item in items)}
-    out["first"], out["last"] = items[0].batch_id, items[-1].batch_id
-    matrices = [item.details["confusion"] for item in items if "confusion" in item.details]
-    if matrices and len({len(matrix) for matrix in matrices}) == 1:
-        out["confusion"] = np.sum([np.array(matrix) for matrix in matrices], axis=0)
-        out["classes"] = items[-1].details.get("classes", [])
-    out["calibration"] = _pooled_calibration([item.details.get("calibration", []) for item in items])
-    residuals = [item.details["residuals"] for item in items if "residuals" in item.details]
-    if residuals:
-        out["residuals"] = np.mean(np.array(residuals, dtype=float), axis=0).tolist()
-    return out
-
-
-def _pooled_calibration(curves: Sequence[Sequence[Sequence[float]]], bins: int = 10) -> list[tuple[float, float, int]]:
-    """Reliability curves of several batches as one: said, came, rows a bin."""
-    points = np.array([point for curve in curves for point in curve], dtype=float).reshape(-1, 3)
-    if not len(points):
-        return []
-    home = np.minimum((points[:, 0] * bins).astype(int), bins - 1)
-    out = []
-    for bin_ in np.unique(home):
-        here = points[home == bin_]
-        rows = here[:, 2].sum()
-        out.append(
-            (float((here[:, 0] * here[:, 2]).sum() / rows), float((here[:, 1] * here[:, 2]).sum() / rows), int(rows))
-        )
-    return out
+def importance(db: Any, monitor: Monitor) -> dict[str, float]:
+    """Share of each feature in what the champion rests on; empty if that is not known."""
+    champion = history.version(db, monitor.champion) if monitor.champion else None
+    found = {name: max(0.0, value) for name, value in champion.importance.items()} if champion else {}
+    total = sum(found.values())
+    return {name: value / total for name, value in found.items()} if total else {}
 
 
 def last_decision(db: Any, monitor: Monitor) -> Decision | None:
@@ -307,3 +201,24 @@ def newest(db: Any, monitor: Monitor) -> Batch | None:
     """The newest batch of rows."""
     found = history.batches(db, monitor.id, last=1)
     return found[0] if found else None
+
+
+def newest_scored(db: Any, monitor: Monitor) -> int:
+    """The newest batch with a report."""
+    return int(history.timeline(db, monitor.id, last=1).batch[-1])
+
+
+def nothing_there() -> Refused:
+    """What is said where a choice leaves nothing to show; the page keeps its last view."""
+    return Refused("No batch lies there; the last view is kept.")
+
+
+def kept(search: str, names: Sequence[str]) -> dict[str, str]:
+    """Some keys of an address's query, as they are."""
+    found = parse_qs((search or "").lstrip("?"))
+    return {name: found[name][0] for name in names if name in found}
+
+
+def search(query: dict[str, str]) -> str:
+    """A query as an address writes it."""
+    return f"?{urlencode(query)}" if query else ""

@@ -22,7 +22,7 @@ from storage.records import DriftReport, FeatureDrift, Grain, Monitor, Period
 from storage.settings import parse
 
 _DAY = 86_400_000_000
-_LENGTH: dict[Grain, int] = {"day": _DAY, "week": 7 * _DAY}
+LENGTH: dict[Grain, int] = {"day": _DAY, "week": 7 * _DAY}
 _OFFSET: dict[Grain, int] = {"day": 0, "week": 3 * _DAY}  # 1970 began on a Thursday; weeks begin on Mondays
 _TOGETHER = 16  # profiles unpacked at a time
 PARTS = 20_000  # stored feature profiles that one turn reads at most, about a second of work
@@ -42,7 +42,7 @@ class Group:
 
 def starts(at: NDArray[np.int64], grain: Grain) -> NDArray[np.int64]:
     """The beginning, UTC, of the day or week that each moment (microseconds) lies in."""
-    return (at + _OFFSET[grain]) // _LENGTH[grain] * _LENGTH[grain] - _OFFSET[grain]
+    return (at + _OFFSET[grain]) // LENGTH[grain] * LENGTH[grain] - _OFFSET[grain]
 
 
 def groups(line: history.Timeline, grain: Grain) -> list[Group]:

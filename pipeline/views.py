@@ -19,10 +19,10 @@ from sqlite_utils import Database
 from pipeline import alerts, compare, dossier, drift, lineage, models, periods, quality, read, route, write
 from pipeline.decide import decide
 from pipeline.desk import Shelf
-from pipeline.profile import Profile, distribution, merge, summary
+from pipeline.profile import Profile, association, distribution, merge, summary
 from storage import history
 from storage.errors import Missing, Refused
-from storage.records import Batch, Comparison, Distribution, DriftReport, Monitor, Preview
+from storage.records import Batch, Comparison, Distribution, DriftReport, FeatureDrift, Monitor, Preview
 from storage.settings import Settings, changed
 from storage.store import DATABASE
 
@@ -230,9 +230,34 @@ class Views:
             found[home[batch]] = seen if before is None else merge([before, seen])
         return [None if seen is None else summary(feature, seen) for seen in found]
 
+    def associations(self, monitor: str, pair: tuple[str, str], columns: Sequence[Sequence[int]]) -> list[float]:
+        """How strongly two linked features hang together in each column of batches, -1 to 1; NaN where unknown.
+
+        Of several batches it is the mean over their rows.
+        """
+        owner = self.the_monitor(monitor)
+        linked = self.desk.grid(owner.grid).linked
+        if not set(pair) <= set(linked):
+            return [float("nan")] * len(columns)
+        a, b = (linked.index(name) for name in pair)
+        home = {batch: at for at, batches in enumerate(columns) for batch in batches}
+        found = [(0.0, 0.0)] * len(columns)  # each column's rows, and its sum of rows times association
+        for batch, seen in periods.profiles(self.desk, owner, home, ""):
+            if seen.joint is not None and seen.rows:
+                rows, total = found[home[batch]]
+                found[home[batch]] = (rows + seen.rows, total + seen.rows * association(seen.joint, seen.rows, a, b))
+        return [total / rows if rows else float("nan") for rows, total in found]
+
     def together(self, monitor: str, batches: Sequence[int]) -> DriftReport:
         """The drift report of several batches merged into one."""
         return periods.together(self.desk, self.the_monitor(monitor), batches)[0]
+
+    def together_alone(self, monitor: str, batches: Sequence[int], feature: str) -> FeatureDrift:
+        """One feature of several batches merged into one, judged as if there were no other feature."""
+        owner = self.the_monitor(monitor)
+        seen = periods.merged(self.desk, owner, batches, feature)
+        base = self.desk.reference(history.reference_of(self.db, batches[-1])).only([feature])
+        return drift.score(base, seen, self.settings(owner.id)).features[0]
 
     def band(self, monitor: str, rows: int) -> tuple[float, float]:
         """Between which batch scores healthy batches of so many rows lie."""

@@ -210,6 +210,19 @@ def letting_go(db: Database) -> None:
     db.execute("ALTER TABLE versions ADD COLUMN removed_at INTEGER")
 
 
+@migrations()
+def indexes_for_charts(db: Database) -> None:
+    """What charts over ten thousand batches look for, without reading the wide rows it is part of."""
+    wide = "monitor_id, kind, id, ends_at, received_at, rows, state, version_id, name"
+    for name, table, columns, where in (
+        ("decisions_that_acted", "decisions", "monitor_id, id", " WHERE action <> 'keep'"),
+        ("reports_in_short", "reports", "batch_id, score, verdict, faults <> '[]'", ""),
+        ("batches_in_short", "batches", wide, ""),
+        ("batches_by_version", "batches", "version_id, kind", ""),
+    ):
+        db.execute(f"CREATE INDEX {name} ON {table} ({columns}){where}")
+
+
 def check_known(db: Database) -> None:
     """Refuse a database that a newer version of the program has changed.
 

@@ -24,19 +24,19 @@ def view(batches: int = 12, gap: int = 0) -> charts.DriftView:
     at[batches // 2 :] += gap * DAY
     heat = rng.uniform(0, 2, (len(FEATURES), batches))
     heat[1, 3] = np.nan
-    verdict = np.where(heat >= 1, "drift", "stable").astype("U12")
-    verdict[0, 0] = "too_few_rows"
+    few = np.zeros(heat.shape, bool)
+    few[0, 0] = True
     return charts.DriftView(
         place=charts.axis(at),
-        batch=np.arange(101, 101 + batches),
+        keys=tuple(str(number) for number in range(101, 101 + batches)),
         rows=np.full(batches, 200),
         score=np.nanmax(heat, axis=0),
         verdict=tuple(["drift", "stable", "too_few_rows"][at % 3] for at in range(batches)),
         names=tuple(f"day <{number}> $x$.csv" for number in range(batches)),
         features=FEATURES,
         heat=heat,
-        heat_verdict=verdict,
-        band=(0.2, 0.8),
+        few=few,
+        band=np.array([[0.2] * batches, [0.8] * batches]),
         spans=(charts.Span(2, 5, "kcal drifts", "drift"),),
         truths=(charts.Span(3, 6, "more kcal", "truth"),),
         marks=(
@@ -57,13 +57,13 @@ def test_the_heatmap_shows_the_scores_it_was_given() -> None:
     np.testing.assert_allclose(drawn.z, given.heat, atol=1e-6)
     assert np.isnan(drawn.z[1][3])
     assert drawn.meta["features"] == list(FEATURES)
-    assert drawn.meta["batches"] == given.batch.tolist()
+    assert drawn.meta["batches"] == list(given.keys)
 
 
 def test_a_gap_in_time_is_an_empty_column_not_a_stretched_cell() -> None:
     drawn = heatmap_of(charts.drift_timeline(view(gap=20), LIGHT))
     assert np.isnan(np.asarray(drawn.z)).all(axis=0).sum() == 2
-    assert drawn.meta["batches"].count(0) == 2
+    assert drawn.meta["batches"].count("") == 2
 
 
 def test_the_colour_steps_at_the_alarm_line() -> None:
@@ -83,7 +83,7 @@ def test_every_verdict_has_its_own_sign() -> None:
 def test_the_points_drawn_are_the_batches() -> None:
     drawn = charts.drift_timeline(view(), LIGHT)
     points = [cell[0] for trace in drawn.data if "verdict" in (trace.meta or {}) for cell in trace.customdata]
-    assert sorted(points) == list(range(101, 113))
+    assert sorted(points) == [str(number) for number in range(101, 113)]
 
 
 def test_marks_of_a_kind_at_one_batch_are_told_together() -> None:
@@ -105,13 +105,14 @@ def test_any_number_of_batches_can_be_drawn(batches: int) -> None:
     cut = dataclasses.replace(
         given,
         place=charts.axis(np.arange(batches, dtype=np.int64) * DAY),
-        batch=given.batch[:batches],
+        keys=given.keys[:batches],
         rows=given.rows[:batches],
         score=given.score[:batches],
         verdict=given.verdict[:batches],
         names=given.names[:batches],
         heat=given.heat[:, :batches],
-        heat_verdict=given.heat_verdict[:, :batches],
+        few=given.few[:, :batches],
+        band=given.band[:, :batches],
         spans=(),
         truths=(),
         marks=(),
@@ -135,14 +136,27 @@ def test_time_is_the_axis_only_where_its_steps_are_even_enough() -> None:
     assert counted.values.tolist() == [41, 42, 43]
 
 
-def test_rows_are_ordered_by_what_matters() -> None:
-    heat = np.array([[0.9, 0.9], [0.1, 1.2], [0.2, 0.2]])
-    names = ("heavy", "light", "still")
-    importance = {"heavy": 0.8, "light": 0.1, "still": 0.1}
-    assert charts.ordered(names, heat, importance, "matters") == [1, 0, 2]
-    assert charts.ordered(names, heat, importance, "worst") == [1, 0, 2]
-    assert charts.ordered(names, heat, importance, "name") == [0, 1, 2]
-    assert charts.ordered((), np.empty((0, 0)), {}, "matters") == []
+def test_rows_are_ordered_by_drift_times_importance() -> None:
+    heat = np.array([[0.9, 0.9, 0.9], [0.1, 1.2, 1.1], [0.2, 0.2, 0.2], [0.0, 1.3, 0.0]])
+    names = ("heavy", "light", "still", "once")
+    importance = {"heavy": 0.4, "light": 0.1, "still": 0.1, "once": 0.12}
+
+    def order(by: str) -> list[str]:
+        return [names[at] for at in charts.ordered(names, heat, heat.mean(axis=1), importance, by)]
+
+    assert order("matters") == ["light", "once", "heavy", "still"], "what alarmed first, the more lasting above"
+    assert order("worst") == ["once", "light", "heavy", "still"]
+    assert order("name") == ["heavy", "light", "once", "still"]
+    assert charts.ordered((), np.empty((0, 0)), np.empty(0), {}, "matters") == []
+
+
+def test_the_band_follows_the_size_of_batches() -> None:
+    given = view()
+    band = given.band.copy()
+    band[:, 6:] = [[0.3], [0.7]]
+    drawn = charts.drift_timeline(dataclasses.replace(given, band=band), LIGHT)
+    low, high = (np.asarray(trace.y) for trace in drawn.data[:2])
+    assert (low.tolist(), high.tolist()) == ([0.2, 0.2, 0.3, 0.3], [0.8, 0.8, 0.7, 0.7])
 
 
 def numeric(**changes: object) -> Distribution:
@@ -164,18 +178,35 @@ def numeric(**changes: object) -> Distribution:
     return dataclasses.replace(base, **changes)
 
 
-def test_a_wide_bin_is_drawn_as_low_as_its_density() -> None:
-    drawn = charts.distribution(numeric(), LIGHT)
-    reference = next(trace for trace in drawn.data if trace.name == "reference")
-    np.testing.assert_allclose(reference.y[:3], [0.25, 0.5, 0.125])
-    np.testing.assert_allclose(reference.customdata[:3], [0.25, 0.5, 0.25])
+def bars_of(figure: go.Figure) -> dict[str, list[tuple[str, float]]]:
+    return {
+        trace.name: list(zip(trace.text, np.asarray(trace.y).tolist(), strict=True))
+        for trace in figure.data
+        if trace.type == "bar"
+    }
 
 
-def test_missing_values_are_a_bar_of_their_own() -> None:
+def test_tails_and_missing_values_are_bars_of_their_own() -> None:
     drawn = charts.distribution(numeric(), LIGHT)
-    bar = next(trace for trace in drawn.data if trace.type == "bar")
-    assert list(bar.y) == [0.0, 0.1]
-    assert not [t for t in charts.distribution(numeric(batch_null=0.0), LIGHT).data if t.type == "bar"]
+    assert bars_of(drawn) == {
+        "reference": [("a", 0.25), ("c", 0.25), ("missing", 0.0)],
+        "batch": [("a", 0.1), ("c", 0.4), ("missing", 0.1)],
+    }
+    assert {"below", "above", "missing"} < set(drawn.layout.xaxis.ticktext)
+    bare = charts.distribution(numeric(batch_null=0.0, reference=(0.0, 1.0, 0.0), batch=(0.0, 1.0, 0.0)), LIGHT)
+    assert bars_of(bare) == {}
+
+
+def test_every_row_is_drawn_once() -> None:
+    edges = tuple(np.r_[-5.0, np.linspace(0, 8, 9), 20.0].tolist())
+    shares = np.random.default_rng(3).dirichlet(np.ones(10)) * 0.9
+    labels = tuple(f"bin {at}" for at in range(10))
+    shown = numeric(edges=edges, labels=labels, reference=tuple(shares), batch=tuple(shares[::-1]), reference_null=0.1)
+    drawn = charts.distribution(shown, LIGHT)
+    for name in ("reference", "batch"):
+        (line,) = [trace for trace in drawn.data if trace.name == name and trace.type == "scatter"]
+        inside = np.asarray(line.y, dtype=float)[:-1].sum()  # the last point only ends the last step
+        assert inside + sum(share for _, share in bars_of(drawn)[name]) == pytest.approx(1.0)
 
 
 def test_infinite_tails_do_not_stretch_the_axis() -> None:

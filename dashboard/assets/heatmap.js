@@ -3,17 +3,60 @@
   const ns = (window.dash_clientside = window.dash_clientside || {});
   const drift = (ns.drift = ns.drift || {});
 
+  // Dash hands over x and y of a cell, not its place in the matrix: the place is looked up.
   drift.click = function (click) {
-    const point = click && click.points && click.points.find((item) => Array.isArray(item.pointNumber) || item.customdata);
-    if (!point) return ns.no_update;
     const plot = document.querySelector(".chart-heat .js-plotly-plot");
-    const heat = plot._fullData.find((trace) => trace.type === "heatmap");
-    if (Array.isArray(point.pointNumber)) {
-      const [row, column] = point.pointNumber;
+    const points = (click && click.points) || [];
+    const cell = points.find((item) => plot._fullData[item.curveNumber] && plot._fullData[item.curveNumber].type === "heatmap");
+    if (cell) {
+      const { heat, x } = parts(plot);
+      const at = x.d2c(cell.x);
+      const column = Array.from(heat.x).findIndex((value) => Math.abs(x.d2c(value) - at) < 0.5);
+      const row = typeof cell.y === "number" ? cell.y : Array.from(heat.y).indexOf(cell.y);
       return heat.meta.batches[column] ? { feature: heat.meta.features[row], batch: heat.meta.batches[column], at: Date.now() } : ns.no_update;
     }
-    const batch = Array.isArray(point.customdata) || ArrayBuffer.isView(point.customdata) ? point.customdata[0] : point.customdata;
-    return typeof batch === "number" ? { feature: null, batch, at: Date.now() } : ns.no_update;
+    const sign = points.find((item) => item.customdata);
+    return sign ? { feature: null, batch: String(sign.customdata[0]), at: Date.now() } : ns.no_update;
+  };
+
+  // One of the buttons that set what a page shows (parts.choice): new buttons that were never pressed say nothing.
+  drift.set = function () {
+    const by = ns.callback_context.triggered.find((one) => one.value);
+    if (!by) return ns.no_update;
+    const id = JSON.parse(by.prop_id.slice(0, by.prop_id.lastIndexOf(".")));
+    return { key: id.key, value: id.value, at: Date.now() };
+  };
+
+  // Which columns of a strip lie in a stretch that was dragged out: their keys, in order.
+  function inside(selected, selector) {
+    const range = selected && selected.range && selected.range.x;
+    const plot = document.querySelector(`${selector} .js-plotly-plot`);
+    if (!range || !plot) return [];
+    const trace = plot._fullData[0], axis = plot._fullLayout.xaxis;
+    const [low, high] = range.map((end) => axis.d2c(end)).sort((a, b) => a - b);
+    return trace.meta.batches.filter((_, at) => { const x = axis.d2c(trace.x[at]); return x >= low && x <= high; });
+  }
+  const isBatches = (key) => /^\d+(-\d+)?$/.test(key);
+
+  drift.brush = function (selected) {
+    const keys = inside(selected, ".brush");
+    if (!keys.length) return ns.no_update;
+    const ends = keys.flatMap((key) => key.split("-").map(Number));
+    return { start: String(Math.min(...ends)), end: String(Math.max(...ends)), at: Date.now() };
+  };
+
+  // On the feature's own line: a sign opens its batch, a stretch that is dragged out opens the batches in it as one.
+  drift.pick = function (click, selected) {
+    const by = ns.callback_context.triggered[0].prop_id;
+    if (by.endsWith(".clickData")) {
+      const point = click && click.points && click.points.find((item) => item.customdata);
+      return point ? { batch: String(point.customdata[0]), one: true, at: Date.now() } : ns.no_update;
+    }
+    const keys = inside(selected, ".brush");
+    if (!keys.length) return ns.no_update;
+    if (keys.length === 1) return { batch: keys[0], at: Date.now() };
+    if (!keys.every(isBatches)) return { batch: `${keys[0]}--${keys[keys.length - 1]}`, at: Date.now() };
+    return { batch: `${keys[0].split("-")[0]}-${keys[keys.length - 1].split("-").pop()}`, at: Date.now() };
   };
 
   const parts = (plot) => {

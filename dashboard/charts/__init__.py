@@ -5,7 +5,7 @@ says in words beside it. Traces that are only scenery (bands, spans) carry ``met
 behind a chart leaves them out.
 """
 
-from dashboard.charts.features import composition, distribution, fan, history
+from dashboard.charts.features import association, composition, distribution, fan, history
 from dashboard.charts.frame import Axis, Mark, Span, axis, refreshed
 from dashboard.charts.performance import (
     DENSE,
@@ -16,9 +16,10 @@ from dashboard.charts.performance import (
     confusion,
     metric_line,
     scatter_actual,
+    told,
 )
 from dashboard.charts.replays import SMOOTH, Run, frontier, replays
-from dashboard.charts.timeline import DriftView, drift_timeline, ordered
+from dashboard.charts.timeline import DriftView, drift_timeline, ordered, whole_history
 from dashboard.charts.versions import MOST_VERSIONS, Node, Return, dumbbell, lineage, reigns
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Run",
     "Series",
     "Span",
+    "association",
     "axis",
     "calibration",
     "composition",
@@ -52,4 +54,6 @@ __all__ = [
     "reigns",
     "replays",
     "scatter_actual",
+    "told",
+    "whole_history",
 ]

@@ -10,10 +10,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
-from dashboard.charts.frame import SYMBOLS, Axis, alarm_line, blank, on_score_axis, score_axis, short
-from dashboard.theme import Palette, template
+from dashboard.charts.frame import (
+    HOVER,
+    SYMBOLS,
+    Axis,
+    Span,
+    alarm_line,
+    blank,
+    on_score_axis,
+    score_axis,
+    short,
+    sign_size,
+)
+from dashboard.theme import Palette
 from storage.records import Distribution
 
 MOST_LEVELS = 14
@@ -25,85 +35,113 @@ def distribution(shown: Distribution, colours: Palette, narrow: bool = False) ->
 
 
 def _density(shown: Distribution, colours: Palette, narrow: bool) -> go.Figure:
-    """Numbers and dates: shares over the bins' own widths, and beside them the share that is missing."""
+    """Numbers and dates: equal bins over the reference's range, and beside them what lies below and above it and what
+    is missing, as bars of their own on the same scale of shares.
+    """
     edges = np.asarray(shown.edges, dtype=float)
-    reference, batch = np.asarray(shown.reference), np.asarray(shown.batch)
-    low, high = _window(edges, reference, batch, shown)
-    inside = np.flatnonzero((edges[1:] > low) & (edges[:-1] < high))
-    left, right = np.clip(edges[:-1][inside], low, high), np.clip(edges[1:][inside], low, high)
-    dated = shown.kind == "date"
-    widths = right - left
-    usual = np.median(widths[reference[inside] > 0]) if (reference[inside] > 0).any() else 1.0
-    unit = usual / np.maximum(widths, 1e-12)
-    missing = bool(shown.reference_null or shown.batch_null)
-    figure = make_subplots(cols=2, column_widths=[0.86, 0.14], horizontal_spacing=0.09) if missing else go.Figure()
+    reference, batch = np.asarray(shown.reference, dtype=float), np.asarray(shown.batch, dtype=float)
+    inner = edges[1:-1]
+    bins = len(inner) - 1
+    low, high = reference[[0, -1]] + batch[[0, -1]] > 0
+    figure = blank(colours, 260 if narrow else 300, hovermode="x", showlegend=False, barmode="group", bargap=0.15)
     for name, shares, style in (
         ("reference", reference, {"fill": "tozeroy", "fillcolor": colours.reference, "line": {"width": 0}}),
         ("batch", batch, {"line": {"width": 2, "color": colours.stable}}),
     ):
-        heights = shares[inside] * unit
-        x, y = np.append(left, right[-1:]), np.append(heights, heights[-1:])
+        middle = shares[1:-1]
+        told = [shown.labels[at] for at in range(1, len(shown.labels) - 1)]
         figure.add_trace(
             go.Scatter(
-                x=_instants(x) if dated else x,
-                y=y,
+                x=np.arange(bins + 1),
+                y=np.append(middle, middle[-1:]),
                 mode="lines",
                 name=name,
-                customdata=np.append(shares[inside], shares[inside][-1:]),
-                hovertemplate="%{customdata:.1%} of rows<extra>" + name + "</extra>",
+                text=[*told, *told[-1:]],
+                customdata=np.append(middle, middle[-1:]),
+                hovertemplate="%{text}: %{customdata:.1%} of rows<extra>" + name + "</extra>",
                 meta={"column": name, "share": True},
                 **{**style, "line": {**style["line"], "shape": "hv"}},
             )
         )
-    figure.update_layout(
-        template=template(colours), height=260 if narrow else 300, hovermode="x", showlegend=False, bargap=0.3
-    )
-    figure.update_xaxes(
-        title_text=short(shown.feature, 60), type="date" if dated else "linear", col=1 if missing else None
-    )
-    figure.update_yaxes(title_text="share of rows per usual bin", tickformat=".0%", rangemode="tozero")
-    if missing:
-        _add_missing(figure, shown, colours)
+    sides = [
+        (-GAP, 0, low), (bins + GAP, -1, high), (bins + (2 if high else 1) * GAP, None, _null(shown)),
+    ]  # fmt: skip
+    bars = [(x, at) for x, at, there in sides if there]
+    for name, shares, null, colour in (
+        ("reference", reference, shown.reference_null, colours.reference),
+        ("batch", batch, shown.batch_null, colours.stable),
+    ):
+        if bars:
+            figure.add_trace(
+                go.Bar(
+                    x=[x for x, _ in bars],
+                    y=[null if at is None else shares[at] for _, at in bars],
+                    width=WIDE,
+                    offset=-WIDE if name == "reference" else 0,
+                    name=name,
+                    marker={"color": colour, "line": {"width": 0}},
+                    text=["missing" if at is None else shown.labels[at] for _, at in bars],
+                    textposition="none",
+                    hovertemplate="%{text}: %{y:.1%} of rows<extra>" + name + "</extra>",
+                    meta={"column": name},
+                )
+            )
+    _name_bins(figure, shown, inner, bars, narrow)
     return figure
 
 
-def _add_missing(figure: go.Figure, shown: Distribution, colours: Palette) -> None:
-    """Two bars of their own, on a scale of their own: what is missing is no value."""
-    top = max(0.05, 1.15 * max(shown.reference_null, shown.batch_null))
-    figure.add_trace(
-        go.Bar(
-            x=[0, 1],
-            y=[shown.reference_null, shown.batch_null],
-            marker={"color": [colours.reference, colours.stable], "line": {"width": 0}},
-            hovertemplate="%{y:.1%} missing<extra></extra>",
-            meta={"scenery": True},
-        ),
-        row=1,
-        col=2,
+GAP = 3.2  # bins between the range of the reference and a bar beside it
+WIDE = 0.9  # of a bar beside it, in bins
+
+
+def _null(shown: Distribution) -> bool:
+    return bool(shown.reference_null or shown.batch_null)
+
+
+def _name_bins(
+    figure: go.Figure,
+    shown: Distribution,
+    inner: NDArray[np.float64],
+    bars: list[tuple[float, int | None]],
+    narrow: bool,
+) -> None:
+    """Values under the bins, and names under the bars beside them."""
+    values, words = _ticks(inner, shown.kind == "date", 3 if narrow else 6)
+    step = (inner[-1] - inner[0]) / (len(inner) - 1) or 1.0
+    places = ((values - inner[0]) / step).tolist()
+    for x, at in bars:
+        places.append(x)
+        words.append("missing" if at is None else "below" if at == 0 else "above")
+    ends = [-0.6, len(inner) - 0.4, *[x - 1.6 for x, _ in bars], *[x + 1.6 for x, _ in bars]]
+    figure.update_xaxes(
+        title_text=short(shown.feature, 60), tickvals=places, ticktext=words, range=[min(ends), max(ends)], tickangle=0
     )
-    figure.update_xaxes(tickvals=[], title_text="missing", row=1, col=2)
-    figure.update_yaxes(title_text="", range=[0, top], nticks=3, tickformat=".0%", fixedrange=True, row=1, col=2)
+    figure.update_yaxes(title_text="share of rows", tickformat=".0%", rangemode="tozero")
+
+
+def _ticks(inner: NDArray[np.float64], dated: bool, most: int) -> tuple[NDArray[np.float64], list[str]]:
+    """Round values within a range and how they are written; at most about so many."""
+    low, high = float(inner[0]), float(inner[-1])
+    if dated:
+        values = np.linspace(low, high, most)
+        moments = _instants(values).astype("datetime64[D]")
+        return values, [str(moment) for moment in moments]
+    rough = (high - low) / most
+    unit = 10.0 ** np.floor(np.log10(rough)) if rough > 0 else 1.0
+    step = next((unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough), unit)
+    values = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+    digits = max(0, -int(np.floor(np.log10(step)))) if step < 1 else 0
+    large = max(abs(low), abs(high)) >= 1e6 or step < 1e-4
+    words = [f"{value:.3g}" if large else f"{value:,.{digits}f}" for value in values.tolist()]
+    return values, [word.replace("-", "−") for word in words]
 
 
 def _instants(x: NDArray[np.float64]) -> NDArray:
-    return (x / 1000).astype("int64").astype("datetime64[ms]")
-
-
-def _window(edges: NDArray, reference: NDArray, batch: NDArray, shown: Distribution) -> tuple[float, float]:
-    """The stretch worth drawing: all but the emptiest tails, never infinite."""
-    shares = np.maximum(reference, batch)
-    finite = np.isfinite(edges[:-1]) & np.isfinite(edges[1:])
-    here = np.flatnonzero((shares > 0.002) & finite)
-    if not len(here):
-        here = np.flatnonzero(finite)
-    if not len(here):
-        return 0.0, 1.0
-    low, high = float(edges[here[0]]), float(edges[here[-1] + 1])
-    floors = [stats["min"] for stats in (shown.reference_stats, shown.batch_stats) if "min" in stats]
-    tops = [stats["max"] for stats in (shown.reference_stats, shown.batch_stats) if "max" in stats]
-    low = max(low, min(floors)) if floors else low
-    high = min(high, max(tops)) if tops else high
-    return (low, high) if high > low else (low, low + 1.0)
+    """Seconds since 1970 as times; not a time where unknown."""
+    known = np.isfinite(x)
+    return np.where(known, (np.where(known, x, 0) * 1000).astype("int64"), np.iinfo(np.int64).min).astype(
+        "datetime64[ms]"
+    )
 
 
 def _levels(shown: Distribution, colours: Palette, narrow: bool) -> go.Figure:
@@ -150,14 +188,15 @@ def _levels(shown: Distribution, colours: Palette, narrow: bool) -> go.Figure:
 
 def history(
     place: Axis,
-    batch: NDArray[np.int64],
+    keys: Sequence[str],
     score: NDArray[np.float64],
     verdict: Sequence[str],
     colours: Palette,
-    selected: int | None = None,
+    selected: Span | None = None,
+    steps: str = "batch",
 ) -> go.Figure:
-    """A feature's drift score over batches, with the alarm line; the chosen batch is ringed."""
-    figure = blank(colours, 230, showlegend=False, uirevision="history")
+    """A feature's drift score over columns, with the alarm line; the chosen stretch is shaded."""
+    figure = blank(colours, 230, showlegend=False, uirevision="history", dragmode="select", selectdirection="h")
     figure.add_trace(
         go.Scatter(
             x=place.values,
@@ -165,7 +204,7 @@ def history(
             mode="lines",
             line={"width": 1.2, "color": colours.rule},
             hoverinfo="skip",
-            meta={"scenery": True},
+            meta={"scenery": True, "batches": list(keys)},
         )
     )
     verdicts = np.array(verdict, dtype=str)
@@ -179,29 +218,52 @@ def history(
                     mode="markers",
                     cliponaxis=False,
                     name=word.replace("_", " ") or "not checked",
-                    marker={"symbol": symbol, "size": 8 if word == "drift" else 5, "color": getattr(colours, tone)},
-                    customdata=np.column_stack([batch[here], score[here]]),
-                    hovertemplate="%{x}, batch #%{customdata[0]}<br>score %{customdata[1]:.2f} (alarm at 1)"
-                    "<extra></extra>",
+                    marker={
+                        "symbol": symbol, "size": sign_size(len(keys), word == "drift"), "color": getattr(colours, tone)
+                    },
+                    selected={"marker": {"opacity": 1}},
+                    unselected={"marker": {"opacity": 1}},
+                    customdata=[[keys[at], float(score[at])] for at in here],
+                    hovertemplate="%{x}, %{customdata[0]}<br>score %{customdata[1]:.2f} (alarm at 1)<extra></extra>",
                     meta={"column": "score", "value": 1},
                 )
-            )
-    chosen = np.flatnonzero(batch == selected)
-    if len(chosen):
-        figure.add_trace(
-            go.Scatter(
-                cliponaxis=False,
-                x=place.values[chosen],
-                y=on_score_axis(score[chosen]),
-                mode="markers",
-                marker={"symbol": "circle-open", "size": 16, "color": colours.ink, "line": {"width": 1.5}},
-                hoverinfo="skip",
-                meta={"scenery": True},
-            )
-        )
-    figure.update_layout(shapes=[alarm_line(colours)])
+            )  # fmt: skip
+    shapes = [alarm_line(colours)]
+    if selected is not None:
+        shapes.append(
+            {
+                "type": "rect", "xref": "x", "yref": "y domain", "y0": 0, "y1": 1, "layer": "below",
+                "x0": place.edge(selected.start, -1), "x1": place.edge(selected.end, 1),
+                "fillcolor": colours.stable_soft, "line": {"width": 1, "color": colours.stable},
+            }
+        )  # fmt: skip
+    figure.update_layout(shapes=shapes, selections=[])
     figure.update_yaxes(**score_axis())
-    figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None, **place.bounds)
+    figure.update_xaxes(title_text=place.title, hoverformat=HOVER[steps] if place.timed else None, **place.bounds)
+    return figure
+
+
+def association(
+    place: Axis, values: NDArray[np.float64], reference: float, colours: Palette, steps: str = "batch"
+) -> go.Figure:
+    """How strongly two features hang together over columns, with the reference dashed."""
+    figure = blank(colours, 220, showlegend=False, uirevision="association")
+    figure.add_trace(
+        go.Scatter(
+            x=place.values,
+            y=values,
+            mode="lines+markers" if len(values) < 60 else "lines",
+            line={"width": 1.6, "color": colours.stable},
+            marker={"size": 4},
+            hovertemplate="%{x}: %{y:.2f}<extra></extra>",
+            meta={"column": "association"},
+        )
+    )
+    line = {"color": colours.rule, "width": 1.2, "dash": "dash"}
+    shape = {"type": "line", "xref": "x domain", "yref": "y", "x0": 0, "x1": 1, "y0": reference, "y1": reference}
+    figure.update_layout(shapes=[{**shape, "line": line}])
+    figure.update_yaxes(title_text="association")
+    figure.update_xaxes(title_text=place.title, hoverformat=HOVER[steps] if place.timed else None, **place.bounds)
     return figure
 
 
@@ -211,8 +273,12 @@ def fan(
     reference: Mapping[str, float],
     name: str,
     colours: Palette,
+    dated: bool = False,
 ) -> go.Figure:
     """Quantiles of a feature over batches (5 to 95 %, the middle half, the median) with the reference's dashed."""
+    if dated:
+        quantiles = {key: _instants(values) for key, values in quantiles.items()}
+        reference = {key: str(_instants(np.array(value))) for key, value in reference.items()}
     figure = blank(colours, 250, uirevision="fan", hovermode="x unified", showlegend=False)
     shared = {"x": place.values, "mode": "lines"}
     for low, high, colour, label in (
@@ -265,7 +331,7 @@ def fan(
                 "line": {"color": colours.rule, "width": 1.2 if key == "q50" else 1, "dash": "dot"},
             }
             for key in ("q05", "q25", "q50", "q75", "q95")
-            if key in reference and np.isfinite(reference[key])
+            if key in reference and (dated or np.isfinite(reference[key]))
         ]
     )
     figure.update_yaxes(title_text=short(name, 40))

@@ -49,6 +49,10 @@ class Axis:
             return {}
         return {"minallowed": self.edge(0, -1), "maxallowed": self.edge(len(self.values) - 1, 1)}
 
+    def tail(self, last: int) -> Axis:
+        """The last so many of its places."""
+        return Axis(self.values[len(self.values) - last :], self.timed, self.title)
+
     @property
     def step(self) -> Any:
         """The usual distance between two batches."""
@@ -58,7 +62,7 @@ class Axis:
         return np.timedelta64(max(1, int(middle)), "ms") if self.timed else float(middle)
 
 
-def axis(at: NDArray[np.int64], first: int = 1, mode: str = "auto") -> Axis:
+def axis(at: NDArray[np.int64], first: int = 1, mode: str = "auto", step: int = 1) -> Axis:
     """The x axis for batches at these times.
 
     Parameters
@@ -69,13 +73,15 @@ def axis(at: NDArray[np.int64], first: int = 1, mode: str = "auto") -> Axis:
         The number of the first batch when they are counted instead.
     mode : {"auto", "time", "count"}
         ``auto`` takes time if times grow and their gaps are not wildly uneven.
+    step : int
+        Batches from one entry to the next.
     """
     gaps = np.diff(at)
     even = bool(len(gaps) == 0 or (gaps.min() > 0 and gaps.max() <= UNEVEN * np.median(gaps)))
     grows = bool(len(gaps) == 0 or gaps.min() > 0)
     if grows and (mode == "time" or (mode == "auto" and even)):
         return Axis((at // 1000).astype("datetime64[ms]"), True, "time of the batch, UTC")
-    return Axis(np.arange(first, first + len(at)), False, "batch, counted from the first")
+    return Axis(first + step * np.arange(len(at)), False, "batch, counted from the first")
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,14 @@ SYMBOLS: dict[str, tuple[str, str]] = {  # verdict -> symbol, palette field
     "too_few_rows": ("circle-open", "muted"),
     "": ("circle-open", "muted"),
 }
+
+
+HOVER = {"batch": "%-d %b %Y", "day": "%-d %b %Y", "week": "week %V of %G"}  # how a column's time is written
+
+
+def sign_size(columns: int, loud: bool) -> int:
+    """Signs shrink where many stand side by side."""
+    return (8 if loud else 5) if columns <= 200 else (6 if loud else 3)
 
 
 def blank(colours: Palette, height: int, **layout: Any) -> go.Figure:

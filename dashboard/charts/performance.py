@@ -34,7 +34,7 @@ class MetricView:
     """Everything the line of performance shows; arrays run over the axis."""
 
     place: Axis
-    batch: NDArray[np.int64]
+    keys: tuple[str, ...]  # how a column is named in an address
     label: str
     percent: bool
     measured: Series
@@ -51,19 +51,22 @@ def metric_line(view: MetricView, colours: Palette, compact: bool = False) -> go
 
     ``compact`` leaves out the lanes of happenings and labels.
     """
-    heights = [190] if compact else [280, 24, 46]
+    heights = [190] if compact else [280, 14, 24, 46]
     figure = make_subplots(
-        rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=0 if compact else 0.035, row_heights=heights
+        rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=0 if compact else 0.025, row_heights=heights
     )
     for trace in _metric_traces(view, colours):
         figure.add_trace(trace, row=1, col=1)
     if not compact:
+        for trace in _reign_traces(view, colours):
+            figure.add_trace(trace, row=2, col=1)
         for trace in mark_traces(view.marks, view.place, colours):
-            figure.add_trace(trace.update(showlegend=False), row=2, col=1)
-        figure.add_trace(_coverage(view, colours), row=3, col=1)
-        figure.update_yaxes(visible=False, range=[-0.2, 1.2], fixedrange=True, row=2, col=1)
+            figure.add_trace(trace.update(showlegend=False), row=3, col=1)
+        figure.add_trace(_coverage(view, colours), row=4, col=1)
+        figure.update_yaxes(visible=False, range=[-0.5, 0.5], fixedrange=True, row=2, col=1)
+        figure.update_yaxes(visible=False, range=[-0.2, 1.2], fixedrange=True, row=3, col=1)
         figure.update_yaxes(
-            tickformat=".0%", range=[0, 1.05], tickvals=[0, 1], title_text="labelled", fixedrange=True, row=3, col=1
+            tickformat=".0%", range=[0, 1.05], tickvals=[0, 1], title_text="labelled", fixedrange=True, row=4, col=1
         )
     figure.update_layout(
         template=template(colours),
@@ -89,6 +92,11 @@ def metric_line(view: MetricView, colours: Palette, compact: bool = False) -> go
     return figure
 
 
+def told(view: MetricView) -> NDArray[np.float64]:
+    """The metric as best known: measured where there are labels, else estimated."""
+    return np.where(np.isfinite(view.measured.value), view.measured.value, view.estimated.value)
+
+
 def smoothed(series: Series, over: int) -> Series:
     """The running mean over so many known batches, its interval narrowed by as many.
 
@@ -109,7 +117,7 @@ def smoothed(series: Series, over: int) -> Series:
 def _metric_traces(view: MetricView, colours: Palette) -> list[go.Scatter]:
     form = ":.1%" if view.percent else ":.4~g"
     traces: list[go.Scatter] = []
-    dense = len(view.batch) > DENSE
+    dense = len(view.keys) > DENSE
     if dense:
         traces.append(_each(view, colours, form))
     for name, given, style, soft in (
@@ -139,7 +147,7 @@ def _metric_traces(view: MetricView, colours: Palette) -> list[go.Scatter]:
                 name=name,
                 line=style,
                 marker={"size": 3.5},
-                customdata=view.batch[known],
+                customdata=[view.keys[at] for at in known],
                 hovertemplate=f"<b>%{{x}}</b>, batch #%{{customdata}}<br>{view.label} %{{y{form}}}"
                 f"<extra>{name}{told}</extra>",
                 meta={"column": name},
@@ -169,7 +177,7 @@ def _each(view: MetricView, colours: Palette, form: str) -> go.Scatter:
         y=view.measured.value[known],
         mode="markers",
         marker={"size": 3, "color": colours.rule, "opacity": 0.7},
-        customdata=view.batch[known],
+        customdata=[view.keys[at] for at in known],
         hovertemplate=f"<b>%{{x}}</b>, batch #%{{customdata}}<br>{view.label} %{{y{form}}}<extra>one batch</extra>",
         meta={"column": "each batch"},
     )
@@ -185,6 +193,27 @@ def _coverage(view: MetricView, colours: Palette) -> go.Bar:
         hovertemplate="%{x}: %{y:.0%} of rows have labels<extra></extra>",
         meta={"column": "rows with labels"},
     )
+
+
+def _reign_traces(view: MetricView, colours: Palette) -> list[go.Scatter]:
+    """Who was champion when, as a bar: the champion of today in blue, those before it in turns."""
+    turns = [colours.second, colours.truth]
+    traces = []
+    for number, reign in enumerate(view.reigns):
+        ends = [view.place.edge(reign.start, -1), view.place.edge(reign.end, 1)]
+        traces.append(
+            go.Scatter(
+                x=ends,
+                y=[0, 0],
+                mode="lines",
+                line={"width": 9, "color": colours.stable if reign.open else turns[number % 2]},
+                name=plain(reign.text),
+                text=[f"{plain(reign.text)} was champion"] * 2,
+                hovertemplate="%{text}<br>%{x}<extra></extra>",
+                meta={"scenery": True},
+            )
+        )
+    return traces
 
 
 def _reign_shapes(view: MetricView, colours: Palette) -> list[dict]:
@@ -211,7 +240,7 @@ def _reign_shapes(view: MetricView, colours: Palette) -> list[dict]:
 def _reign_names(view: MetricView, colours: Palette) -> list[dict]:
     """v1, v2, ... at the start of each reign; a reign too short for its name goes without."""
     names, last = [], -1e9
-    least = 0.035 * max(1, len(view.batch))
+    least = 0.035 * max(1, len(view.keys))
     for reign in view.reigns:
         if reign.start - last < least:
             continue

@@ -15,41 +15,48 @@ from plotly.subplots import make_subplots
 
 from dashboard.charts.frame import (
     FLOOR,
+    HOVER,
     SYMBOLS,
     Axis,
     Mark,
     Span,
     alarm_line,
+    blank,
     mark_traces,
     on_score_axis,
     plain,
     score_axis,
     short,
+    sign_size,
     wrap,
 )
 from dashboard.theme import Palette, template
 
 TOP = 3.0  # the heatmap's colours end here: three times the alarm line
 ROW = 24  # pixels a feature
+MOST_DOTS = 20_000  # cells, above which those with too few rows carry no dot
 
 
 @dataclass(frozen=True)
 class DriftView:
-    """Everything the timeline shows. Arrays run over batches; ``heat`` over features x batches, NaN = not checked."""
+    """Everything the timeline shows. Arrays run over columns; ``heat`` over features x columns, NaN = not checked."""
 
     place: Axis
-    batch: NDArray[np.int64]
+    keys: tuple[str, ...]  # how a column is named in an address: a batch, some batches, a day, a week
     rows: NDArray[np.int64]
     score: NDArray[np.float64]
     verdict: tuple[str, ...]
     names: tuple[str, ...]
     features: tuple[str, ...]
-    heat: NDArray[np.float64]
-    heat_verdict: NDArray[np.str_]
-    band: tuple[float, float] | None = None
+    heat: NDArray[np.float32]
+    few: NDArray[np.bool_]
+    band: NDArray[np.float64] | None = None  # (2, columns): where healthy batches of a column's size lie
     spans: tuple[Span, ...] = ()
     truths: tuple[Span, ...] = ()
     marks: tuple[Mark, ...] = ()
+    of: int = 0  # features there are to be shown
+    drifted: int = 0  # of these, that drift somewhere in view
+    steps: str = "batch"
 
 
 def drift_timeline(view: DriftView, colours: Palette, narrow: bool = False) -> go.Figure:
@@ -77,7 +84,7 @@ def drift_timeline(view: DriftView, colours: Palette, narrow: bool = False) -> g
     )
     figure.update_xaxes(type="date" if view.place.timed else "linear", showgrid=False, **view.place.bounds)
     if view.place.timed:
-        figure.update_xaxes(hoverformat="%-d %b %Y")
+        figure.update_xaxes(hoverformat=HOVER[view.steps])
     figure.update_xaxes(title_text=view.place.title, row=3, col=1)
     figure.update_yaxes(**score_axis(), row=1, col=1)
     figure.update_yaxes(visible=False, range=[-1.1 if view.truths else -0.2, 1.2], fixedrange=True, row=2, col=1)
@@ -97,14 +104,11 @@ def _score_traces(view: DriftView, colours: Palette) -> list[go.Scatter]:
     """The band of healthy batches and the line of scores."""
     traces = []
     scenery = {"hoverinfo": "skip", "showlegend": False, "meta": {"scenery": True}, "mode": "lines"}
-    if view.band and len(view.batch):
-        ends = [view.place.edge(0, -1), view.place.edge(len(view.batch) - 1, 1)]
-        low, high = view.band
+    if view.band is not None and len(view.keys):
+        ends, low, high = _steps_of(view.place, view.band)
         traces += [
-            go.Scatter(x=ends, y=[max(low, FLOOR)] * 2, line={"width": 0}, **scenery),
-            go.Scatter(
-                x=ends, y=[max(high, FLOOR)] * 2, line={"width": 0}, fill="tonexty", fillcolor=colours.band, **scenery
-            ),
+            go.Scatter(x=ends, y=low, line={"width": 0}, **scenery),
+            go.Scatter(x=ends, y=high, line={"width": 0}, fill="tonexty", fillcolor=colours.band, **scenery),
         ]
     traces.append(
         go.Scatter(
@@ -117,6 +121,18 @@ def _score_traces(view: DriftView, colours: Palette) -> list[go.Scatter]:
         )
     )
     return traces
+
+
+def _steps_of(place: Axis, band: NDArray[np.float64]) -> tuple[list, NDArray, NDArray]:
+    """The band as a flat stretch for every run of columns of one size, so that it has few corners."""
+    turns = np.flatnonzero(np.any(np.diff(band, axis=1) != 0, axis=0)) + 1
+    runs = zip(np.r_[0, turns].tolist(), np.r_[turns - 1, band.shape[1] - 1].tolist(), strict=True)
+    ends, low, high = [], [], []
+    for start, end in runs:
+        ends += [place.edge(start, -1), place.edge(end, 1)]
+        low += [max(float(band[0, start]), FLOOR)] * 2
+        high += [max(float(band[1, start]), FLOOR)] * 2
+    return ends, np.array(low), np.array(high)
 
 
 def _score_signs(view: DriftView, colours: Palette) -> list[go.Scatter]:
@@ -135,13 +151,13 @@ def _score_signs(view: DriftView, colours: Palette) -> list[go.Scatter]:
                     name=verdict.replace("_", " ") or "not checked",
                     marker={
                         "symbol": symbol,
-                        "size": 8 if verdict == "drift" else 5,
+                        "size": sign_size(len(view.keys), verdict == "drift"),
                         "color": getattr(colours, tone),
                         "line": {"width": 1 if "open" in symbol else 0, "color": getattr(colours, tone)},
                     },
-                    customdata=np.column_stack([view.batch[here], view.score[here]]),
-                    text=[f"{plain(view.names[at])}, {view.rows[at]:,} rows" for at in here],
-                    hovertemplate="<b>%{x}</b>, batch #%{customdata[0]}<br>%{text}"
+                    customdata=[[view.keys[at], float(view.score[at])] for at in here],
+                    text=[f"{plain(view.names[at])}<br>{view.rows[at]:,} rows" for at in here],
+                    hovertemplate="<b>%{x}</b>, %{text}"
                     "<br>score %{customdata[1]:.2f} (alarm at 1)"
                     f"<extra>{verdict.replace('_', ' ')}</extra>",
                     meta={"column": "batch score", "verdict": verdict, "value": 1},
@@ -174,26 +190,25 @@ def _truth_traces(view: DriftView, colours: Palette) -> list[go.Scatter]:
 
 def _heat_traces(view: DriftView, colours: Palette, narrow: bool) -> list[go.Heatmap | go.Scatter]:
     """The heatmap, and a dot on every cell with too few rows to say."""
-    values, heat, batches = _with_gaps(view)
+    values, heat, keys = _with_gaps(view)
     traces: list[go.Heatmap | go.Scatter] = [
         go.Heatmap(
             x=values,
             y=list(range(len(view.features))),
             z=heat.astype("float32"),
-            customdata=np.broadcast_to(batches.astype("int32"), heat.shape).copy(),
             zmin=0,
             zmax=TOP,
             colorscale=scale(colours),
             xgap=0 if narrow or heat.shape[1] > 150 else 1,
             ygap=1,
             hoverongaps=False,
-            hovertemplate="<b>%{y}</b><br>%{x}, batch #%{customdata}<br>score %{z:.2f} (alarm at 1)<extra></extra>",
+            hovertemplate="<b>%{y}</b><br>%{x}<br>score %{z:.2f} (alarm at 1)<extra></extra>",
             showscale=False,
-            meta={"features": list(view.features), "batches": batches.tolist(), "heatmap": True},
+            meta={"features": list(view.features), "batches": keys, "heatmap": True},
         )
     ]
-    few_rows, few_columns = np.nonzero(view.heat_verdict == "too_few_rows")
-    if len(few_rows):
+    few_rows, few_columns = np.nonzero(view.few)
+    if len(few_rows) and view.few.size <= MOST_DOTS:
         traces.append(
             go.Scatter(
                 x=view.place.values[few_columns],
@@ -207,18 +222,19 @@ def _heat_traces(view: DriftView, colours: Palette, narrow: bool) -> list[go.Hea
     return traces
 
 
-def _with_gaps(view: DriftView) -> tuple[NDArray, NDArray[np.float64], NDArray[np.int64]]:
+def _with_gaps(view: DriftView) -> tuple[NDArray, NDArray[np.float32], list[str]]:
     """The heatmap with an empty column in each gap of time, so that no cell is stretched over days without data."""
-    values, heat, batches = view.place.values, view.heat, view.batch
+    values, heat, keys = view.place.values, view.heat, list(view.keys)
     if not view.place.timed or len(values) < 3:
-        return values, heat, batches
+        return values, heat, keys
     step = view.place.step
     wide = np.flatnonzero(np.diff(values) > 1.9 * step)
     if not len(wide):
-        return values, heat, batches
+        return values, heat, keys
     at = np.repeat(wide + 1, 2)
     filler = np.ravel(np.column_stack([values[wide] + step, values[wide + 1] - step]))
-    return np.insert(values, at, filler), np.insert(heat, at, np.nan, axis=1), np.insert(batches, at, 0)
+    filled = np.insert(np.array(keys, dtype=object), at, "").tolist()
+    return np.insert(values, at, filler), np.insert(heat, at, np.nan, axis=1), filled
 
 
 def scale(colours: Palette) -> list[list]:
@@ -253,16 +269,25 @@ def _shapes(view: DriftView, colours: Palette) -> list[dict]:
     return shapes
 
 
-def ordered(features: Sequence[str], heat: NDArray[np.float64], importance: dict[str, float], by: str) -> list[int]:
-    """Row order: what matters (those that drifted first, then drift x importance), worst, or name.
+def ordered(
+    features: Sequence[str], heat: NDArray, mean: NDArray[np.float64], importance: dict[str, float], by: str
+) -> list[int]:
+    """Row order: what matters (drift x importance), worst, or name.
 
     Parameters
     ----------
     features : sequence of str
-    heat : ndarray of shape (features, batches)
+    heat : ndarray of shape (features, columns)
+    mean : ndarray of shape (features,)
+        Mean score over what is in view: how far and how long a feature drifted.
     importance : dict
-        Feature to share of the champion's importance; missing = 0.
+        Share of each feature in what the champion rests on; missing = 0.
     by : {"matters", "worst", "name"}
+
+    Notes
+    -----
+    A feature that never alarmed does not matter, however important it is: those that did come first. A share of 2% is
+    added to every importance, so that a feature the champion does not use still ranks by its drift.
     """
     if not len(features):
         return []
@@ -271,6 +296,53 @@ def ordered(features: Sequence[str], heat: NDArray[np.float64], importance: dict
         return sorted(range(len(features)), key=lambda at: features[at].lower())
     if by == "worst":
         return sorted(range(len(features)), key=lambda at: (-worst[at], features[at]))
-    total = sum(max(0.0, value) for value in importance.values()) or 1.0
-    weight = [max(0.0, importance.get(name, 0.0)) / total for name in features]
-    return sorted(range(len(features)), key=lambda at: (worst[at] < 1, -worst[at] * (weight[at] + 0.02), features[at]))
+    weight = [importance.get(name, 0.0) + 0.02 for name in features]
+    return sorted(range(len(features)), key=lambda at: (worst[at] < 1, -mean[at] * weight[at], features[at]))
+
+
+def whole_history(
+    place: Axis,
+    keys: Sequence[str],
+    values: NDArray[np.float64],
+    shown: Span | None,
+    colours: Palette,
+    metric: str = "",
+) -> go.Figure:
+    """The batch score (or a metric) over all there is, small, to choose a stretch from by dragging.
+
+    ``shown`` is the stretch in view.
+    """
+    figure = blank(colours, 56, showlegend=False, dragmode="select", selectdirection="h", hovermode="x")
+    name = metric or "score"
+    figure.add_trace(
+        go.Scatter(
+            x=place.values,
+            y=values if metric else on_score_axis(values),
+            mode="lines",
+            line={"width": 1, "color": colours.ink if metric else colours.stable, "shape": "hvh"},
+            connectgaps=True,
+            hovertemplate=plain(name) + " %{y:.3~g}<extra></extra>",
+            meta={"column": name, "batches": list(keys)},
+        )
+    )
+    shapes = [] if metric else [{**alarm_line(colours), "line": {"color": colours.drift, "width": 1, "dash": "dot"}}]
+    if shown is not None and len(keys):
+        sides = {"xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
+        shapes.append(
+            {
+                "type": "rect", **sides, "x0": place.edge(shown.start, -1), "x1": place.edge(shown.end, 1),
+                "fillcolor": colours.band, "line": {"color": colours.muted, "width": 1},
+            }
+        )  # fmt: skip
+    figure.update_layout(
+        shapes=shapes,
+        margin={"l": 8, "r": 8, "t": 4, "b": 4},
+        newselection={"line": {"color": colours.ink, "width": 1, "dash": "solid"}},
+        selections=[],
+    )
+    figure.update_yaxes(type="linear" if metric else "log", visible=False, fixedrange=True)
+    figure.update_xaxes(
+        type="date" if place.timed else "linear", hoverformat="%-d %b %Y" if place.timed else None, fixedrange=True,
+        showticklabels=False, **place.bounds,
+    )  # fmt: skip
+    return figure

@@ -12,6 +12,8 @@ from dash import ALL, Input, Output, State, callback, html, no_update
 
 from dashboard import charts, heritage, look, parts, say, scope, service, theme
 from dashboard.guard import guarded
+from dashboard.stretch import MOST
+from dashboard.window import Window, window
 from storage import history
 from storage.records import Monitor, Version
 
@@ -27,7 +29,7 @@ def layout(monitor: str = "", on: str = "", **_: Any) -> html.Div:
     """The page, wholly from its path and query: ``?on=2026-11-25`` asks what was live on that day."""
     serving = service()
     owner = history.monitor(serving.db, monitor)
-    view = scope.window(serving.db, owner, scope.MOST)
+    view = window(serving.db, owner, MOST)
     figure, sentence, answer = _reigns(owner, view, on)
     tree, told = _lineage(owner)
     return parts.page(
@@ -99,7 +101,7 @@ def progress(said: dict[str, Any]) -> str:
     return f"{str(stage).replace('_', ' ').capitalize()}{f' “{candidate}”' if candidate else ''}{count}."
 
 
-def _reigns(owner: Monitor, view: scope.Window, on: str) -> tuple[Any, str, Any]:
+def _reigns(owner: Monitor, view: Window, on: str) -> tuple[Any, str, Any]:
     """The strip of champions, the sentence it shows, and what was live on the day asked about."""
     spans = scope.reign_spans(view, history.versions(service().db, owner.id), owner.champion) if len(view) else ()
     if not spans:
@@ -120,7 +122,7 @@ def _reigns(owner: Monitor, view: scope.Window, on: str) -> tuple[Any, str, Any]
     return charts.reigns(spans, view.place, theme.palette(look().dark), at), sentence, answer
 
 
-def _asking(view: scope.Window, on: str) -> html.Div:
+def _asking(view: Window, on: str) -> html.Div:
     """The question what was live on a date."""
     known = heritage.day_of(on) if on else None
     return html.Div(
@@ -323,5 +325,5 @@ def refresh(_: int, values: list[bool], idents: list[dict[str, Any]], asked: dic
 def refresh_reigns(_: int, asked: dict[str, str]) -> Any:
     """The strip of champions, apart because it is not there before the first batch."""
     owner = history.monitor(service().db, asked["monitor"])
-    figure, _, _ = _reigns(owner, scope.window(service().db, owner, scope.MOST), asked["on"])
+    figure, _, _ = _reigns(owner, window(service().db, owner, MOST), asked["on"])
     return charts.refreshed(figure)

@@ -8,10 +8,12 @@ import dash
 import numpy as np
 from dash import Input, Output, callback, html
 
-from dashboard import brief, inbox, parts, say, scope, service
+from dashboard import brief, charts, inbox, parts, say, scope, service
 from dashboard.guard import guarded
+from dashboard.known import known, metric_view, now
+from dashboard.window import Window, window
 from storage import history
-from storage.records import Monitor
+from storage.records import Decision, Monitor
 
 dash.register_page(__name__, path="/", title="Overview - Drift Detector", order=110)
 
@@ -59,11 +61,12 @@ def _read() -> tuple[Any, Any, str]:
     )
     columns = [
         parts.Column("State"),
-        parts.Column("Monitor", wide=True),
+        parts.Column("Monitor"),
         parts.Column("Drift, last 60"),
         parts.Column("Performance", hide=True),
         parts.Column("Champion", hide=True),
         parts.Column("Newest batch", hide=True),
+        parts.Column("Last decision", hide=True),
     ]
     rows = [_row(serving, item) for item in monitors]
     table = parts.panel(
@@ -74,36 +77,54 @@ def _read() -> tuple[Any, Any, str]:
 
 def _row(serving: Any, monitor: Monitor) -> list[Any]:
     db = serving.db
-    view = scope.window(db, monitor, 60)
-    known = scope.known_performance(db, view)
+    view = window(db, monitor, 60)
+    found = known(db, view)
     batch = scope.newest(db, monitor)
     champion = history.version(db, monitor.champion) if monitor.champion else None
-    series = [(known.measured.get(int(one)) or known.estimated.get(int(one))) for one in view.batch]
-    values = [
-        item.metrics[known.primary].value if item and known.primary in item.metrics else np.nan for item in series
-    ]
-    last = next((value for value in reversed(values) if np.isfinite(value)), None)
+    shown = charts.told(metric_view(db, view, found)) if len(view) else np.zeros(0)
+    measured = now(found.measured, 10)[0]
+    last = measured or now(found.estimated, 10)[0]
+    figure = f"{say.metric_label(found.metric)} {say.metric_value(found.metric, last.value)}" if last else ""
+    decision = scope.last_decision(db, monitor)
     return [
         parts.badge(say.HEALTH[monitor.health]),
         [
-            html.Div(parts.link(monitor.name, scope.base(monitor)), style={"fontWeight": 600}),
-            html.Div(monitor.health_reason, className="muted small"),
+            html.Div(parts.link(parts.clip(monitor.name, 60), scope.base(monitor)), className="row-name"),
+            html.Div(parts.clip(monitor.health_reason, 160), className="muted small"),
         ],
-        parts.spark(view.score.tolist(), "Batch score over the last 60 batches; the dashed line is the alarm", 1.0),
         [
-            parts.spark(values, f"{say.metric_label(known.primary)} over the last 60 batches"),
+            parts.spark(view.score.tolist(), "Batch score over the last 60 batches; the dashed line is the alarm", 1.0),
+            html.Div(_drifted(view), className="muted small"),
+        ],
+        [
+            parts.spark(shown.tolist(), f"{say.metric_label(found.metric)} over the last 60 batches"),
             html.Div(
-                f"{say.metric_label(known.primary)} {say.metric_value(known.primary, last)}"
-                if last is not None
-                else "no labels yet",
-                className="muted small",
+                f"{figure}{'' if measured else ', estimated'}" if last else "no labels yet", className="muted small"
             ),
         ],
-        [f"v{champion.number}", html.Div(f"since {say.date(champion.created_at)}", className="muted small")]
+        [f"v{champion.number}", html.Div(say.ago(champion.created_at, serving.desk.now()), className="muted small")]
         if champion
         else "–",
-        [f"#{batch.id}", html.Div(say.batch_time(batch), className="muted small")] if batch else "none yet",
+        [
+            parts.link(f"#{batch.id}", f"{scope.base(monitor)}/batches/{batch.id}"),
+            html.Div(say.batch_time(batch), className="muted small nowrap"),
+        ]
+        if batch
+        else "none yet",
+        _decision(decision),
     ]
+
+
+def _drifted(view: Window) -> str:
+    drifted = sum(verdict == "drift" for verdict in view.verdict)
+    return f"{drifted} of {say.count(len(view), 'batch', 'batches')}" if len(view) else "no batch yet"
+
+
+def _decision(decision: Decision | None) -> Any:
+    if decision is None or decision.trigger == "init":
+        return html.Span("none yet", className="muted")
+    word = say.ACTIONS[decision.action]
+    return [parts.badge(word), html.Div(parts.clip(decision.reason, 140), className="small")]
 
 
 @callback(

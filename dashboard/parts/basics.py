@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import dash_bootstrap_components as dbc
 import plotly.graph_objects as go
 from dash import dcc, html
 
@@ -95,7 +96,14 @@ def chart(name: str, figure: go.Figure, label: str, *, still: bool = False, data
         style={"height": f"{height}px"},
         className="chart",
     )
-    return html.Figure([graph, tools if data else None], **{"aria-label": label}, className="chart-figure")
+    return html.Figure(
+        [_box(graph, height), tools if data else None], **{"aria-label": label}, className="chart-figure"
+    )
+
+
+def _box(graph: dcc.Graph, height: float) -> html.Div:
+    """A chart's place, as high as the chart before it is drawn, so that nothing jumps when it comes."""
+    return html.Div(graph, className="chart-box", style={"minHeight": f"{height}px"})
 
 
 @dataclass(frozen=True)
@@ -269,6 +277,109 @@ def segments(
         ],
         className="segments-row",
     )
+
+
+def choice(page: str, label: str, key: str, options: Sequence[tuple[str, str]], chosen: str) -> html.Div:
+    """A row of buttons that set one key of what a page shows, without leaving it (see each page's ``choose``)."""
+    buttons = [
+        html.Button(
+            text,
+            id={"type": "set", "page": page, "key": key, "value": value},
+            type="button",
+            n_clicks=0,
+            className="segment on" if value == chosen else "segment",
+            **{"aria-pressed": "true" if value == chosen else "false"},
+        )
+        for value, text in options
+    ]
+    return html.Div(
+        [
+            html.Span(label, className="segments-label"),
+            html.Div(buttons, className="segments", role="group", **{"aria-label": label}),
+        ],
+        className="segments-row",
+    )
+
+
+def ends(page: str, start: str, end: str) -> html.Div:
+    """Two dates that bound what a page shows; empty when batches bound it."""
+    fields = []
+    for key, word, value in (("start", "From", start), ("end", "to", end)):
+        fields += [
+            html.Label(word, htmlFor=f"{page}-{key}", className="segments-label"),
+            dbc.Input(
+                id=f"{page}-{key}", type="date", value=value if "-" in value else "", className="date-field",
+                debounce=True,
+            ),
+        ]  # fmt: skip
+    return html.Div(fields, className="segments-row")
+
+
+def chosen(
+    page: str,
+    trigger: str | None,
+    asked: dict[str, str],
+    pressed: dict[str, str] | None,
+    fields: dict[str, str | None],
+    brushed: dict[str, str] | None = None,
+) -> dict[str, str] | None:
+    """What a page is asked for after one of its controls moved; None if nothing changed.
+
+    Parameters
+    ----------
+    page : str
+    trigger : str or None
+        Id of what moved: ``<page>-set`` (a button of ``choice``), ``<page>-brushed`` (a strip), or a field.
+    asked : dict
+        What the page was asked for before.
+    pressed : dict, optional
+        The button: key, value.
+    fields : dict
+        What stands in the page's fields now.
+    brushed : dict, optional
+        The ends that were dragged out on a strip.
+    """
+    after = dict(asked)
+    if trigger == f"{page}-set" and pressed:
+        after[pressed["key"]] = pressed["value"]
+        if pressed["key"] == "range":
+            after |= {"start": "", "end": ""}
+    elif trigger == f"{page}-brushed" and brushed:
+        after |= {"start": brushed["start"], "end": brushed["end"]}
+    elif trigger and trigger.startswith(page):
+        key = trigger.rpartition("-")[2]
+        value = (fields.get(key) or "").strip()
+        if key in ("start", "end"):
+            if not value and "-" not in asked.get(key, ""):
+                return None  # the field is empty because batches bound the view
+            other = "end" if key == "start" else "start"
+            after[other] = after[other] if "-" in after.get(other, "") else ""
+        after[key] = value
+    return after if after != asked else None
+
+
+def search(name: str, words: str, value: str = "") -> html.Div:
+    """A field to find something by a part of its name."""
+    field = dbc.Input(
+        id=name, type="search", value=value, placeholder=words, debounce=True, size="sm", maxLength=200,
+        autoComplete="off",
+    )  # fmt: skip
+    return html.Div([html.Label(words, htmlFor=name, className="visually-hidden"), field], className="search-field")
+
+
+def brush(name: str, figure: go.Figure) -> html.Figure:
+    """A strip of the whole history to choose a stretch from by dragging over it."""
+    graph = dcc.Graph(
+        id=graph_id(name),
+        figure=figure,
+        config=STILL_CONFIG,
+        style={"height": f"{figure.layout.height}px"},
+        className="chart brush",
+    )
+    words = "The whole history. Drag over a stretch to see it."
+    caption = html.Figcaption(words, className="brush-words")
+    box = _box(graph, figure.layout.height)
+    return html.Figure([caption, box], **{"aria-label": words}, className="chart-figure")
 
 
 def legend(*words: tuple[str, str]) -> html.Div:

@@ -192,6 +192,10 @@ def heading(title: Content, sub: Content = None, tools: Content = None, above: C
     )
 
 
-def asked(page_name: str, /, **query: str) -> dcc.Store:
-    """What a page was asked for, so that its refresh asks the same."""
-    return dcc.Store(id=f"{page_name}-asked", data=query)
+def asked(page_name: str, /, **query: str) -> html.Div:
+    """What a page was asked for, so that its refresh asks the same; and what was pressed or dragged out on it since.
+
+    These stand on the page and not in the shell: else Dash would call the page's callbacks when it appears.
+    """
+    stores = [dcc.Store(id=f"{page_name}-{what}") for what in ("set", "brushed")]
+    return html.Div([dcc.Store(id=f"{page_name}-asked", data=query), *stores], hidden=True)

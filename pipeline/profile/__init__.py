@@ -9,6 +9,7 @@ from pipeline.profile.charts import distribution, summary
 from pipeline.profile.counts import FeatureProfile, Profile, merge, profile
 from pipeline.profile.fit import fit_grid
 from pipeline.profile.grid import FeatureGrid, Grid
+from pipeline.profile.joint import association
 from pipeline.profile.kinds import infer
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "FeatureProfile",
     "Grid",
     "Profile",
+    "association",
     "distribution",
     "fit_grid",
     "infer",

@@ -54,6 +54,14 @@ def correlations(covariances: Floats) -> Floats:
     return np.clip(np.divide(covariances, both, out=np.zeros_like(both), where=both > 1e-9), -1.0, 1.0)
 
 
+def association(one: Joint, rows: int, a: int, b: int) -> float:
+    """The correlation of two linked features over so many rows; 0 where one of them does not vary."""
+    pair = np.array([a, b])
+    means = one.firsts[pair] / rows
+    covariances = one.products[np.ix_(pair, pair)] / rows - np.outer(means, means)
+    return float(correlations(covariances)[0, 1])
+
+
 def nothing(grid: Grid) -> Joint:
     """The sums of no rows."""
     size = len(grid.linked)

@@ -9,6 +9,7 @@ from storage.history.deliveries import (
     batch,
     batch_by_hash,
     batches,
+    batches_judged_by,
     batches_of_delivery,
     count_batches,
     dated,
@@ -22,7 +23,9 @@ from storage.history.deliveries import (
 from storage.history.ledger import backtest, backtests, event_kinds, events, jobs
 from storage.history.models import (
     Reign,
+    VersionInShort,
     decisions,
+    happenings,
     live,
     reigns,
     rejections,
@@ -30,9 +33,21 @@ from storage.history.models import (
     version,
     version_numbered,
     versions,
+    versions_in_short,
 )
 from storage.history.profiles import profile_parts, profile_parts_of, reference_parts
-from storage.history.quality import Standing, parts, performance, performance_of, standings
+from storage.history.quality import (
+    Measured,
+    Standing,
+    Told,
+    measured,
+    metric_line,
+    newest_metrics,
+    parts,
+    performance,
+    performance_of,
+    standings,
+)
 from storage.history.rows import Rows, newest_label, row_texts, rows_of
 from storage.history.scores import (
     Heatmap,
@@ -60,15 +75,19 @@ from storage.history.settings import (
 
 __all__ = [
     "Heatmap",
+    "Measured",
     "Reign",
     "Rows",
     "Standing",
     "Timeline",
+    "Told",
+    "VersionInShort",
     "backtest",
     "backtests",
     "batch",
     "batch_by_hash",
     "batches",
+    "batches_judged_by",
     "batches_of_delivery",
     "change_number",
     "connect",
@@ -80,6 +99,7 @@ __all__ = [
     "event_kinds",
     "events",
     "feature_scores",
+    "happenings",
     "has_accounts",
     "has_bytes",
     "heatmap",
@@ -88,10 +108,13 @@ __all__ = [
     "labelled_since",
     "learnable_rows",
     "live",
+    "measured",
+    "metric_line",
     "monitor",
     "monitor_by_id",
     "monitors",
     "newest_label",
+    "newest_metrics",
     "parts",
     "performance",
     "performance_of",
@@ -124,4 +147,5 @@ __all__ = [
     "version",
     "version_numbered",
     "versions",
+    "versions_in_short",
 ]

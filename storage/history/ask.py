@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
 from sqlite_utils import Database
 
 from storage import codec
 from storage.connection import open_database
 from storage.errors import Damaged, Missing
+from storage.records import Metric
 from storage.schema import check_known
 
 R = TypeVar("R")
@@ -57,3 +59,11 @@ def first(found: list[R], what: str) -> R:
     if not found:
         raise Missing(f"There is no {what}.")
     return found[0]
+
+
+def stored_metrics(text: str) -> dict[str, Metric]:
+    """Metrics as they were stored; what JSON could not hold (an unknown interval) is NaN."""
+    return {
+        name: Metric(**{key: float("nan") if value is None else value for key, value in one.items()})
+        for name, one in orjson.loads(text).items()
+    }

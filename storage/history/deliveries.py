@@ -102,3 +102,9 @@ def dated(db: Database, monitor_id: int, start: int, stop: int) -> list[Batch]:
 def has_bytes(db: Database, sha256: str) -> bool:
     """Whether any delivery came with these bytes."""
     return db.conn.execute("SELECT 1 FROM batches WHERE sha256 = ? LIMIT 1", [sha256]).fetchone() is not None
+
+
+def batches_judged_by(db: Database, version_id: int) -> int:
+    """Batches of rows that a version predicted as champion."""
+    query = "SELECT count(*) FROM batches WHERE version_id = ? AND kind = 'rows'"
+    return int(db.conn.execute(query, [version_id]).fetchone()[0])

@@ -7,13 +7,30 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from storage.errors import Missing
-from storage.history.ask import first, records
-from storage.records import Decision, Training, Version
+from storage.history.ask import first, records, stored_metrics
+from storage.records import Decision, Metric, Training, Version
 
 
 def versions(db: Database, monitor_id: int) -> list[Version]:
     """Every version of a monitor, oldest first."""
     return records(db, Version, "SELECT * FROM versions WHERE monitor_id = ? ORDER BY number", [monitor_id])
+
+
+@dataclass(frozen=True)
+class VersionInShort:
+    """What a chart needs to know of a version."""
+
+    id: int
+    number: int
+    state: str
+    metrics: dict[str, Metric]
+
+
+def versions_in_short(db: Database, monitor_id: int) -> list[VersionInShort]:
+    """Every version of a monitor as charts name it, oldest first: their contests and environments are not read."""
+    query = "SELECT id, number, state, metrics FROM versions WHERE monitor_id = ? ORDER BY number"
+    cells = db.conn.execute(query, [monitor_id]).fetchall()
+    return [VersionInShort(id, number, state, stored_metrics(text)) for id, number, state, text in cells]
 
 
 def version(db: Database, version_id: int) -> Version:
@@ -35,6 +52,26 @@ def decisions(db: Database, monitor_id: int, last: int | None = None, batch_id: 
     """Decisions, newest first; of one batch if given."""
     query = "SELECT * FROM decisions WHERE monitor_id = ? AND (? IS NULL OR batch_id = ?) ORDER BY id DESC LIMIT ?"
     return records(db, Decision, query, [monitor_id, batch_id, batch_id, -1 if last is None else last])
+
+
+@dataclass(frozen=True)
+class Happening:
+    """A decision that did something, as a chart marks it."""
+
+    id: int
+    batch_id: int | None
+    action: str
+    reason: str
+    created_at: int
+
+
+def happenings(db: Database, monitor_id: int, since: int, moment: int) -> list[Happening]:
+    """Decisions that did something, oldest first, from a batch or (those without one) from a moment on."""
+    query = (
+        "SELECT id, batch_id, action, reason, created_at FROM decisions WHERE monitor_id = ? AND action <> 'keep' AND "
+        "\"trigger\" <> 'init' AND (batch_id >= ? OR batch_id IS NULL AND created_at >= ?) ORDER BY id"
+    )
+    return [Happening(*cell) for cell in db.conn.execute(query, [monitor_id, since, moment])]
 
 
 def reigns(db: Database, monitor_id: int) -> list[Decision]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 from sqlite_utils import Database
 
-from storage.history.ask import records
-from storage.records import Performance
+from storage.history.ask import records, stored_metrics
+from storage.records import Metric, Performance
 
 
 @dataclass(frozen=True)
@@ -97,3 +99,74 @@ def parts(db: Database, monitor_id: int, last: int, before: int) -> list[dict[st
         "GROUP BY q.batch_id) ORDER BY p.batch_id"
     )
     return [orjson.loads(data) for (data,) in db.conn.execute(query, [monitor_id, before, last])]
+
+
+def newest_metrics(db: Database, monitor_id: int) -> tuple[str, tuple[str, ...]]:
+    """The metric that decides, and all that were measured or estimated last; empty before anything is known."""
+    query = (
+        'SELECT p."primary", p.metrics FROM batches b JOIN performance p ON p.batch_id = b.id WHERE b.monitor_id = ? '
+        "AND b.kind = 'rows' AND p.basis = ? ORDER BY b.id DESC, p.id DESC LIMIT 1"
+    )
+    found = [db.conn.execute(query, [monitor_id, basis]).fetchone() for basis in ("measured", "estimated")]
+    cells = [cell for cell in found if cell]
+    return (cells[0][0] if cells else ""), tuple(
+        dict.fromkeys(name for cell in cells for name in orjson.loads(cell[1]))
+    )
+
+
+@dataclass(frozen=True)
+class Told:
+    """One metric over batches, measured or estimated: arrays of equal length, in order of batches."""
+
+    batch: NDArray[np.int64]
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    labelled: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+    def but(self, last: int) -> Told:
+        """Without the newest so many batches."""
+        cut = slice(0, max(0, len(self.batch) - last))
+        return Told(*(part[cut] for part in (self.batch, self.value, self.low, self.high, self.labelled, self.rows)))
+
+
+_NEWEST = (  # the newest word on each batch between two, on one basis
+    "FROM performance p WHERE p.id IN (SELECT max(q.id) FROM batches b JOIN performance q ON q.batch_id = b.id "
+    "WHERE b.monitor_id = ? AND b.kind = 'rows' AND b.id BETWEEN ? AND ? AND q.basis = ? GROUP BY q.batch_id) "
+    "ORDER BY p.batch_id"
+)
+
+
+def metric_line(db: Database, monitor_id: int, metric: str, basis: str, first: int, last: int) -> Told:
+    """The newest word on one metric for every batch between two ids; batches without it are left out."""
+    query = f"SELECT p.batch_id, json_extract(p.metrics, ?), p.labelled, p.rows {_NEWEST}"
+    cells = db.conn.execute(query, [f'$."{metric}"', monitor_id, first, last, basis]).fetchall()
+    found = [(batch, orjson.loads(text), labelled, rows) for batch, text, labelled, rows in cells if text]
+    values = np.array(
+        [[one[key] if one[key] is not None else np.nan for key in ("value", "low", "high")] for _, one, _, _ in found],
+        dtype=np.float64,
+    ).reshape(-1, 3)
+    batch, labelled, rows = (np.array([one[at] for one in found], dtype=np.int64) for at in (0, 2, 3))
+    return Told(batch, values[:, 0], values[:, 1], values[:, 2], labelled, rows)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on one batch: all metrics and their details (confusion, calibration, ...)."""
+
+    batch_id: int
+    version_id: int
+    labelled: int
+    metrics: dict[str, Metric]
+    details: dict[str, Any]
+
+
+def measured(db: Database, monitor_id: int, first: int, last: int, most: int) -> list[Measured]:
+    """The newest word on the newest ``most`` labelled batches between two ids, in order of batches."""
+    query = f"SELECT * FROM (SELECT p.batch_id, p.version_id, p.labelled, p.metrics, p.details {_NEWEST} DESC LIMIT ?) "
+    cells = db.conn.execute(query + "ORDER BY batch_id", [monitor_id, first, last, "measured", most])
+    return [
+        Measured(batch, version, labelled, stored_metrics(metrics), orjson.loads(details))
+        for batch, version, labelled, metrics, details in cells
+    ]

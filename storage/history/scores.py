@@ -29,17 +29,19 @@ class Timeline:
     version: tuple[int | None, ...]
     faults: tuple[bool, ...]
     names: tuple[str, ...]
+    received: NDArray[np.int64]
 
 
 def timeline(db: Database, monitor_id: int, last: int | None = None) -> Timeline:
     """The drift score of every scored batch (or of the newest so many)."""
     query = (
         "SELECT * FROM (SELECT b.id, coalesce(b.ends_at, b.received_at) AS at, b.rows, r.score, r.verdict, b.state, "
-        "b.version_id, r.faults <> '[]' AS faults, b.name FROM batches b JOIN reports r ON r.batch_id = b.id "
-        "WHERE b.monitor_id = ? AND b.kind = 'rows' ORDER BY b.id DESC LIMIT ?) ORDER BY id"
+        "b.version_id, r.faults <> '[]' AS faults, b.name, b.received_at FROM batches b "
+        "JOIN reports r ON r.batch_id = b.id WHERE b.monitor_id = ? "
+        "AND b.kind = 'rows' ORDER BY b.id DESC LIMIT ?) ORDER BY id"
     )
     cells = db.conn.execute(query, [monitor_id, -1 if last is None else last]).fetchall()
-    columns = list(zip(*cells, strict=True)) if cells else [()] * 9
+    columns = list(zip(*cells, strict=True)) if cells else [()] * 10
     return Timeline(
         batch=np.array(columns[0], dtype=np.int64),
         at=np.array(columns[1], dtype=np.int64),
@@ -50,6 +52,7 @@ def timeline(db: Database, monitor_id: int, last: int | None = None) -> Timeline
         version=columns[6],
         faults=tuple(bool(fault) for fault in columns[7]),
         names=columns[8],
+        received=np.array(columns[9], dtype=np.int64),
     )
 
 

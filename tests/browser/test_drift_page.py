@@ -14,14 +14,14 @@ HEAT = "document.querySelector('.chart-heat .js-plotly-plot')"
 TRACE = f"{HEAT}._fullData.find(trace => trace.type === 'heatmap')"
 
 
-def cells(page) -> tuple[list[str], list[int], np.ndarray]:
+def cells(page) -> tuple[list[str], list[str], np.ndarray]:
     found = page.evaluate(
         f"(() => {{ const t = {TRACE}; return [t.meta.features, t.meta.batches, t.z.map(row => Array.from(row))]; }})()"
     )
     return found[0], found[1], np.array(found[2], dtype=float)
 
 
-def click_cell(page, feature: str, batch: int) -> None:
+def click_cell(page, feature: str, batch: str) -> None:
     """Press the middle of a cell, once the chart has taken the width it is given."""
     page.locator(".chart-heat").evaluate("box => box.scrollIntoView({block: 'end'})")
     page.wait_for_function(f"() => Math.abs({HEAT}._fullLayout.width - {HEAT}.clientWidth) < 2")
@@ -44,7 +44,7 @@ def test_the_cells_are_the_stored_scores(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/drift")
     features, batches, drawn = cells(page)
-    stored = history.heatmap(shared.service.db, batches)
+    stored = history.heatmap(shared.service.db, [int(batch) for batch in batches])
     expected = np.array([stored.score[stored.features.index(name)] for name in features])
     np.testing.assert_allclose(drawn, expected, atol=1e-5, rtol=1e-6)
     drifted = np.array([stored.drift[stored.features.index(name)] for name in features])
