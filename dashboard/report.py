@@ -159,7 +159,7 @@ def _drift(serving: Views, view: Window) -> str:
     return (
         _section(
             title,
-            f"Score of each batch against the alarm line at 1, and of each feature; worst features first.{_joined(view)}",
+            f"Score of each batch against the alarm line at 1, and of each feature; worst first.{_joined(view)}",
         )
         + _figure(charts.drift_timeline(shown, theme.LIGHT), title)
         + _table("Episodes in this range", ("From", "Until", "Kind", "What is seen"), rows)
