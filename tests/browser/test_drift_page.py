@@ -23,6 +23,7 @@ def cells(page) -> tuple[list[str], list[str], np.ndarray]:
 
 def click_cell(page, feature: str, batch: str) -> None:
     """Press the middle of a cell, once the chart has taken the width it is given."""
+    page.wait_for_load_state("networkidle")
     page.locator(".chart-heat").evaluate("box => box.scrollIntoView({block: 'end'})")
     page.wait_for_function(f"() => Math.abs({HEAT}._fullLayout.width - {HEAT}.clientWidth) < 2")
     x, y = page.evaluate(
@@ -66,6 +67,7 @@ def test_a_cell_opens_beside_the_chart_and_is_an_address(shared, visit):
     page.wait_for_url(f"**batch={batches[2]}")
     page.reload()
     page.locator("#drift-side").get_by_text("city").first.wait_for()
+    page.wait_for_load_state("networkidle")
     page.go_back()
     page.locator("#drift-side").get_by_text("daily kcal").first.wait_for()
     assert f"batch={batches[-1]}" in page.url
