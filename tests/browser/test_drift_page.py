@@ -24,7 +24,7 @@ def cells(page) -> tuple[list[str], list[str], np.ndarray]:
 def click_cell(page, feature: str, batch: str) -> None:
     """Press the middle of a cell, once the chart has taken the width it is given."""
     page.wait_for_load_state("networkidle")
-    page.locator(".chart-heat").evaluate("box => box.scrollIntoView({block: 'end'})")
+    page.locator(".chart-heat").evaluate("box => box.scrollIntoView({block: 'end', behavior: 'instant'})")
     page.wait_for_function(f"() => Math.abs({HEAT}._fullLayout.width - {HEAT}.clientWidth) < 2")
     x, y = page.evaluate(
         f"""([feature, batch]) => {{
