@@ -51,6 +51,7 @@ def _need_text(need: dict[str, Any]) -> list[Any]:
     words = {
         "held": ("warn", f"v{need['version_number']} waits for your word"),
         "quarantined": ("aside", f"{need.get('batch_name') or 'A batch'} is quarantined"),
+        "doubtful": ("warn", f"The labels of {need.get('batch_name') or 'a batch'} are doubted"),
         "failed_job": ("bad", "A job fails"),
     }
     tone, title = words[need["kind"]]
@@ -83,5 +84,12 @@ def _need_buttons(need: dict[str, Any]) -> list[Any]:
             parts.action("Try again", "retry", monitor, batch),
             parts.action("Accept", "accept", monitor, batch) if need["acceptable"] else None,
             parts.action("Leave it", "discard", monitor, batch),
+        ]
+    if need["kind"] == "doubtful":
+        batch = need["batch_id"]
+        return [
+            parts.link("Look", f"{scope.base(monitor)}/batches/{batch}", className="btn btn-quiet"),
+            parts.action("They are right", "accept", monitor, batch),
+            parts.action("Leave them aside", "discard", monitor, batch),
         ]
     return [parts.link("Look", "/health", className="btn btn-quiet")]
