@@ -164,8 +164,9 @@ class Measured:
 
 def measured(db: Database, monitor_id: int, first: int, last: int, most: int) -> list[Measured]:
     """The newest word on the newest ``most`` labelled batches between two ids, in order of batches."""
-    query = f"SELECT * FROM (SELECT p.batch_id, p.version_id, p.labelled, p.metrics, p.details {_NEWEST} DESC LIMIT ?) "
-    cells = db.conn.execute(query + "ORDER BY batch_id", [monitor_id, first, last, "measured", most])
+    newest = f"SELECT p.batch_id, p.version_id, p.labelled, p.metrics, p.details {_NEWEST} DESC LIMIT ?"
+    query = f"SELECT * FROM ({newest}) ORDER BY batch_id"  # nosec B608
+    cells = db.conn.execute(query, [monitor_id, first, last, "measured", most])
     return [
         Measured(batch, version, labelled, stored_metrics(metrics), orjson.loads(details))
         for batch, version, labelled, metrics, details in cells
