@@ -110,7 +110,7 @@ class Store:
 
     def _begin_log(self) -> None:
         """From here on there is a write-ahead log, and its absence is a loss."""
-        self._db.conn.execute("UPDATE changes SET number = number")
+        self._db.conn.execute("UPDATE changes SET number = number + 1")  # one that changes nothing writes nothing
         whole.mark_open(self.folder / DATABASE)
 
     def close(self) -> None:

@@ -156,7 +156,9 @@ def killed_everywhere(
         assert status == -signal.SIGKILL, f"{script.__name__} ended with {status} instead of being killed at {at}"
         kills = 1
         for again in range(1, RECOVERIES + 1):
-            kills += in_child(lambda again=again: recover(folder, killer(3 * again))) == -signal.SIGKILL
+            status = in_child(lambda again=again: recover(folder, killer(3 * again)))
+            assert status in (0, -signal.SIGKILL), f"recovery {again} after moment {at} ended with {status}"
+            kills += status == -signal.SIGKILL
         began = time.perf_counter()
         assert in_child(lambda: Service(folder).close()) == 0
         seconds = time.perf_counter() - began

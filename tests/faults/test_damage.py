@@ -162,6 +162,19 @@ def test_a_deleted_log_is_a_loss_and_is_told(folder):
     Service(folder).close()
 
 
+def test_killed_before_anything_was_written_is_no_loss(folder):
+    child = os.fork()
+    if child == 0:
+        try:
+            Service(folder)
+            os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert (folder / "drift.db-wal").stat().st_size > 0
+    Service(folder).close()
+
+
 def test_a_deleted_index_of_the_log_is_made_again(folder):
     killed_while_writing(folder)
     (folder / "drift.db-shm").unlink()
