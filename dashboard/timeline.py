@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from dashboard import charts, look, parts, say, scope, stretch, theme
 from dashboard.charts.frame import MARKS
 from dashboard.window import Window, window
 from storage import history
+from storage.errors import Refused
 from storage.records import Episode, Monitor
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ def view_of(service: Service, owner: Monitor, asked: Mapping[str, str], narrow: 
         asked.get("x", ""), narrow=narrow,
     )  # fmt: skip
     if wanted.steps != "batch" and owner.champion:
-        service.merge_periods(owner.name, wanted.steps, TURN)
+        with suppress(Refused):  # who may only look waits for the job
+            service.merge_periods(owner.name, wanted.steps, TURN)
     return window(service.db, owner, wanted, 150 if narrow else stretch.MOST)
 
 
