@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +30,11 @@ _INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f\u2060"))
 
 @dataclass(frozen=True)
 class Header:
-    """Where the table begins: names as they stand, the first byte and line of the rows, the delimiter."""
+    """Where the table begins: names as they stand, the first byte and line of the rows, the delimiter.
+
+    Where a file is read in blocks, ``body`` and ``body_line`` are those of the block, and what its earlier rows decided
+    is known: their width, the line of the first, and whether the block is the last one.
+    """
 
     names: tuple[str, ...]
     line: int
@@ -38,6 +42,9 @@ class Header:
     body_line: int
     delimiter: str
     warnings: tuple[str, ...]
+    width: int | None = None
+    first_line: int = 0
+    ends: bool = True
 
 
 def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
@@ -59,13 +66,16 @@ def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
     if b"\r" in data:  # line ends are written in three ways, within quoted cells too
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     header = find_header(data, name)
-    spaced = b' "' in data and _SPACED.search(data, max(header.body - 1, 0)) is not None
-    layout = None if spaced else lay_out(data, header.body, header.body_line, header.delimiter)
-    if layout is None:
-        raw = _read_exactly(data, header, name, settings)
-    else:
-        raw = _read_regular(data, header, layout, name, settings)
-    return check_cells(tidied(raw, header))
+    layout = layout_of(data, header)
+    read_rows = _read_exactly if layout is None else read_regular
+    return check_cells(tidied(read_rows(data, header, layout, name, settings), header))
+
+
+def layout_of(data: bytes, header: Header) -> Layout | None:
+    """Where rows begin behind a header; None if quotes stand in unusual places."""
+    if b' "' in data and _SPACED.search(data, max(header.body - 1, 0)) is not None:
+        return None
+    return lay_out(data, header.body, header.body_line, header.delimiter)
 
 
 # --- header -----------------------------------------------------------------------------------------------------------
@@ -168,14 +178,14 @@ def guess_delimiter(head: bytes, cut: bool = False) -> str:
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-def _read_regular(data: bytes, header: Header, layout: Layout, name: str, settings: ReadSettings) -> Raw:
+def read_regular(data: bytes, header: Header, layout: Layout, name: str, settings: ReadSettings) -> Raw:
     """Rows by PyArrow, after the layout has shown that each has the right number of cells."""
-    width = _width(header, layout.cells, layout.lines, name, layout.odd_rows(data, len(header.names)))
+    width = _width(header, layout, name, layout.odd_rows(data, len(header.names)))
     odd = np.isin(np.arange(len(layout.lines)), layout.odd_rows(data, width))
     lines = layout.lines[~odd]
     check_shape(name, len(lines), width, settings)
     if not len(lines):
-        return Raw(name, "csv", _padded(header.names, width), _no_rows(width), settings, lines, header.warnings)
+        return Raw(name, "csv", padded(header.names, width), _no_rows(width), settings, lines, header.warnings)
     keys = [str(at) for at in range(width)]
     options = {
         "read_options": pcsv.ReadOptions(column_names=keys, block_size=max(1 << 20, 2 * layout.longest + 64)),
@@ -189,10 +199,10 @@ def _read_regular(data: bytes, header: Header, layout: Layout, name: str, settin
     try:
         table = pcsv.read_csv(pa.py_buffer(data).slice(header.body), **options)
     except pa.ArrowInvalid:
-        return _read_exactly(data, header, name, settings)
+        return _read_exactly(data, header, layout, name, settings)
     if table.num_rows != len(lines):
-        return _read_exactly(data, header, name, settings)
-    return _with_comments(Raw(name, "csv", _padded(header.names, width), tuple(table.columns), settings, lines,
+        return _read_exactly(data, header, layout, name, settings)
+    return _with_comments(Raw(name, "csv", padded(header.names, width), tuple(table.columns), settings, lines,
                               header.warnings), layout.lines[odd], data, layout.starts[odd])  # fmt: skip
 
 
@@ -211,17 +221,21 @@ def _warned(raw: Raw, note: str) -> Raw:
     return replace(raw, warnings=(*raw.warnings, note)) if note else raw
 
 
-def _width(header: Header, cells: np.ndarray, lines: np.ndarray, name: str, odd: np.ndarray) -> int:
+def _width(header: Header, layout: Layout, name: str, odd: np.ndarray) -> int:
     """The number of cells of every row: as many as names, or one more everywhere (checked to be empty later)."""
+    counts, lines = np.delete(layout.cells, odd), np.delete(layout.lines, odd)
     expected = len(header.names)
-    counts = np.delete(cells, odd)
+    if header.width is None and expected > 1 and len(counts) and (counts == expected + 1).all():
+        return expected + 1
+    if header.width == expected + 1 and (counts == header.width).all():
+        return header.width
+    if header.width == expected + 1:
+        raise _ragged(name, header.first_line, expected, header.width, False)
     wrong = np.flatnonzero(counts != expected)
     if not len(wrong):
         return expected
-    if expected > 1 and (counts == expected + 1).all():
-        return expected + 1
-    first, last = wrong[0], len(counts) - 1
-    raise _ragged(name, int(np.delete(lines, odd)[first]), expected, int(counts[first]), first == last)
+    last = header.ends and wrong[0] == len(counts) - 1
+    raise _ragged(name, int(lines[wrong[0]]), expected, int(counts[wrong[0]]), last)
 
 
 def _ragged(name: str, line: int, expected: int, found: int, last: bool) -> Refused:
@@ -231,7 +245,8 @@ def _ragged(name: str, line: int, expected: int, found: int, last: bool) -> Refu
     return Refused(f"expected {expected} cells as in the header, found {found}.", file=name, row=line, remedy=remedy)
 
 
-def _padded(names: tuple[str, ...], width: int) -> tuple[str, ...]:
+def padded(names: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """Names for so many columns; those beyond the header have none."""
     return (*names, *[""] * (width - len(names)))
 
 
@@ -239,16 +254,31 @@ def _no_rows(width: int) -> tuple[pa.ChunkedArray, ...]:
     return tuple(pa.chunked_array([], pa.string()) for _ in range(width))
 
 
-def _read_exactly(data: bytes, header: Header, name: str, settings: ReadSettings) -> Raw:
+def _read_exactly(data: bytes, header: Header, layout: Layout | None, name: str, settings: ReadSettings) -> Raw:
     """Rows by Python's own reader: slower, for files with quotes in unusual places. Says what is wrong where."""
     text = io.TextIOWrapper(io.BytesIO(data[header.body :]), "utf-8", newline="")
+    hashed: list[int] = []
+    parts: list[pa.Table] = []
+    lines: list[int] = []
+    for rows, at in exact_rows(text, header, name, hashed):
+        lines += at
+        check_shape(name, len(lines), len(rows[0]), settings)
+        parts.append(_columns(rows))
+    table = pa.concat_tables(parts) if parts else None
+    columns = tuple(table.columns) if table is not None else _no_rows(len(header.names))
+    raw = Raw(name, "csv", padded(header.names, len(columns)), columns, settings, np.array(lines, np.int64),
+              header.warnings)  # fmt: skip
+    return _warned(raw, _comment_note(hashed))
+
+
+def exact_rows(
+    text: Iterable[str], header: Header, name: str, hashed: list[int]
+) -> Iterator[tuple[list[list[str]], list[int]]]:
+    """Rows of cells and their lines, up to 20,000 at a time; lines of comments are added to ``hashed``."""
     reader = csv.reader(text, delimiter=header.delimiter, strict=True, skipinitialspace=True)
-    expected = len(header.names)
-    parts: list[list[pa.Array]] = []
+    expected, width, first = len(header.names), header.width, header.first_line
     rows: list[list[str]] = []
     lines: list[int] = []
-    cells: list[int] = []
-    hashed: list[int] = []
     begins = 0
     try:
         for row in reader:
@@ -258,29 +288,25 @@ def _read_exactly(data: bytes, header: Header, name: str, settings: ReadSettings
             if len(row) != expected and is_aside(row[0].encode()):
                 hashed.append(line)
                 continue
-            cells.append(len(row))
-            lines.append(line)
-            if cells[0] not in (expected, expected + 1) or len(row) != cells[0]:
-                raise _ragged(name, lines[0] if cells[0] != expected else line, expected,
-                              cells[0] if cells[0] != expected else len(row), False)  # fmt: skip
+            if width is None:
+                width, first = len(row), line
+            if width not in (expected, expected + 1) or len(row) != width:
+                at_first = width != expected
+                raise _ragged(name, first if at_first else line, expected, width if at_first else len(row), False)
             rows.append(row)
+            lines.append(line)
             if len(rows) == _PIECE:
-                check_shape(name, len(lines), expected, settings)
-                parts.append(_columns(rows))
-                rows = []
+                yield rows, lines
+                rows, lines = [], []
     except csv.Error as error:
         raise _unreadable(error, name, header.body_line + begins) from error
     if rows:
-        parts.append(_columns(rows))
-    width = cells[0] if cells else expected
-    check_shape(name, len(lines), width, settings)
-    columns = tuple(pa.chunked_array([part[at] for part in parts], pa.string()) for at in range(width))
-    raw = Raw(name, "csv", _padded(header.names, width), columns, settings, np.array(lines, np.int64), header.warnings)
-    return _warned(raw, _comment_note(hashed))
+        yield rows, lines
 
 
-def _columns(rows: list[list[str]]) -> list[pa.Array]:
-    return [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+def _columns(rows: list[list[str]]) -> pa.Table:
+    return pa.table([pa.array(column, pa.string()) for column in zip(*rows, strict=True)],
+                    names=[str(at) for at in range(len(rows[0]))])  # fmt: skip
 
 
 def _unreadable(error: csv.Error, name: str, line: int) -> Refused:
@@ -309,7 +335,7 @@ def tidied(raw: Raw, header: Header) -> Raw:
             remedy="Put a line with the names of the columns first.",
         )
     raw = replace(raw, names=names, delimiter=header.delimiter)
-    return _without_blank_rows(_without_unnamed(raw, len(header.names), header.line))
+    return _without_blank_rows(_without_unnamed(raw, header))
 
 
 def clean_names(cells: Sequence[str]) -> tuple[str, ...]:
@@ -323,15 +349,16 @@ def clean_name(cell: str) -> str:
     return " ".join(unicodedata.normalize("NFC", cell.translate(_INVISIBLE)).split())
 
 
-def _without_unnamed(raw: Raw, named: int, line: int) -> Raw:
+def _without_unnamed(raw: Raw, header: Header) -> Raw:
+    named, line = len(header.names), header.line
     keep = []
     for at, (name, column) in enumerate(zip(raw.names, raw.columns, strict=True)):
         if name:
             keep.append(at)
         elif not _blank(column).all():
             if at >= named:
-                raise _ragged(raw.name, raw.line(0) or line, named, named + 1, False)
-            if at == 0 and _counts_rows(column):
+                raise _ragged(raw.name, header.first_line or raw.line(0) or line, named, named + 1, False)
+            if at == 0 and counts_rows(column):
                 continue
             first = int(np.flatnonzero(~_blank(column))[0])
             raise Refused(
@@ -357,7 +384,7 @@ def _blank(column: pa.ChunkedArray) -> np.ndarray:
     return pc.equal(pc.binary_length(pc.utf8_trim_whitespace(column)), 0).to_numpy()
 
 
-def _counts_rows(column: pa.ChunkedArray) -> bool:
+def counts_rows(column: pa.ChunkedArray) -> bool:
     """Whether a nameless first column is the row counter that pandas and R write."""
     try:
         numbers = pc.cast(column, pa.int64()).to_numpy()

@@ -11,6 +11,7 @@ from pipeline.read.cells import Order, Style, flat, is_text
 from pipeline.read.evidence import Reading, said_order
 from pipeline.read.raw import Raw, shown
 from pipeline.read.values import class_text
+from storage.errors import Refused
 from storage.records import Kind
 
 _MOMENT = pa.timestamp("us")
@@ -136,15 +137,28 @@ def settle(raw: Raw, name: str, column: pa.Array, found: pa.Array, what: str) ->
         return []
     value = shown(column[rows[0]].as_py(), 40)
     if len(rows) > raw.settings.bad_cells * len(column):
-        raise raw.refused(
-            f"{value!r} is not {what}; {len(rows):,} of {len(column):,} cells cannot be read.",
-            row=int(rows[0]), column=name,
-            remedy=f"Correct the column; up to {raw.settings.bad_cells:.0%} of such cells are read as missing.",
-        )  # fmt: skip
+        row = int(rows[0]) if raw.lines is None else int(raw.lines[rows[0]])
+        raise too_many(raw, name, value, what, len(rows), len(column), row)
     return [
         f"Column {name!r}: {len(rows):,} of {len(column):,} cells are not {what} and are read as missing"
         f" ({value!r} in {raw.place(rows)})."
     ]
+
+
+def too_many(raw: Raw, name: str, value: str, what: str, bad: int, rows: int, row: int) -> Refused:
+    """The refusal of a column with more unreadable cells than allowed; ``row`` is a line where the file has lines."""
+    message = f"{value!r} is not {what}; {bad:,} of {rows:,} cells cannot be read."
+    remedy = f"Correct the column; up to {raw.settings.bad_cells:.0%} of such cells are read as missing."
+    if raw.lines is None:
+        return raw.refused(message, row=row, column=name, remedy=remedy)
+    return Refused(message, file=raw.name, column=shown(name), row=row, remedy=remedy)
+
+
+def a_date(order: Order | None) -> str:
+    """What a cell of a column of dates should have been, in words."""
+    if order == "mixed":
+        return "a date in the order of the others (day and month change places)"
+    return "a date that can be read in one way only" if order == "unknown" else "a date"
 
 
 def kind_column(raw: Raw, name: str, kind: Kind, style: Style) -> tuple[pa.Array, list[str]]:
@@ -171,10 +185,7 @@ def kind_column(raw: Raw, name: str, kind: Kind, style: Style) -> tuple[pa.Array
         order = cells.day_order(column) if is_text(column.type) else "day"
         order = said_order(raw) if order == "unknown" else order
         found = to_dates(column, order)
-        what = "a date" if order != "mixed" else "a date in the order of the others (day and month change places)"
-        if found.null_count > column.null_count and order == "unknown":
-            what = "a date that can be read in one way only"
-        return found, settle(raw, name, column, found, what)
+        return found, settle(raw, name, column, found, a_date(order))
     return to_text(column), []
 
 

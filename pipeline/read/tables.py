@@ -45,8 +45,15 @@ def _tidied(raw: Raw, known: Sequence[str] | None) -> Raw:
     raw = check_header(raw, known)
     if raw.rows == 0:
         raise raw.refused("The file has no rows.", remedy="Send at least one row below the header.")
-    raw = _without_headers(replace(raw, columns=tuple(clean(column, raw.settings) for column in raw.columns)))
-    return without_totals(raw)
+    kept = cleaned(raw)
+    if kept.rows == 0:
+        raise raw.refused("The file has no rows but its header.", remedy="Send at least one row below the header.")
+    return without_totals(kept)
+
+
+def cleaned(raw: Raw) -> Raw:
+    """Cells trimmed, null words missing, repeated headers left out."""
+    return _without_headers(replace(raw, columns=tuple(clean(column, raw.settings) for column in raw.columns)))
 
 
 def _without_headers(raw: Raw) -> Raw:
@@ -61,8 +68,6 @@ def _without_headers(raw: Raw) -> Raw:
         if not again.any():
             return raw
     note = f"The header appears again in {raw.place(np.flatnonzero(again))}; that is left out."
-    if again.all():
-        raise raw.refused("The file has no rows but its header.", remedy="Send at least one row below the header.")
     keep = pa.array(~again)
     lines = raw.lines[~again] if raw.lines is not None else None
     columns = tuple(column.filter(keep) for column in raw.columns)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -71,9 +73,14 @@ def load(data: bytes | Path, name: str, settings: ReadSettings) -> bytes:
         data = _gunzip(data, name, settings)
         if data.startswith(GZIP):
             raise Refused("is packed with gzip twice.", file=name, remedy="Unpack it once.")
+    refuse_empty(data, name)
+    return data
+
+
+def refuse_empty(data: bytes, name: str) -> None:
+    """Refuse a file in which nothing is written."""
     if not data or data.isspace():
         raise Refused("The file is empty.", file=name, remedy="A table needs a line of column names and rows below it.")
-    return data
 
 
 def _check_size(size: int, name: str, settings: ReadSettings, word: str = "") -> None:
@@ -89,22 +96,44 @@ def _gunzip(data: bytes, name: str, settings: ReadSettings) -> bytes:
     """All members of a gzip file, never more than the limit in memory."""
     pieces: list[bytes] = []
     size = 0
-    rest = data
-    while rest:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            while not member.eof:
-                piece = member.decompress(rest, _PIECE)
-                size += len(piece)
-                _check_size(size, name, settings, " once unpacked")
-                pieces.append(piece)
-                rest = member.unconsumed_tail
-                if not piece and not rest and not member.eof:
-                    raise Refused("The gzip data are cut off.", file=name, remedy="Send the file again.")
-        except zlib.error as error:
-            raise Refused(f"The gzip data are damaged ({error}).", file=name, remedy="Send the file again.") from error
-        rest = member.unused_data.lstrip(b"\0")  # some tools pad the end with zeros
+    for piece in gunzipped(iter([data]), name):
+        size += len(piece)
+        _check_size(size, name, settings, " once unpacked")
+        pieces.append(piece)
     return b"".join(pieces)
+
+
+def gunzipped(packed: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """What is in a gzip file of any number of members, a megabyte at a time.
+
+    Raises
+    ------
+    Refused
+        If it is cut off or damaged.
+    """
+    member: Any = None
+    rest, begun = b"", False
+    try:
+        for more in packed:
+            rest += more
+            while True:
+                if member is None:
+                    rest = rest.lstrip(b"\0") if begun else rest  # some tools pad the end with zeros
+                    if not rest:
+                        break
+                    member, begun = zlib.decompressobj(wbits=31), True
+                piece = member.decompress(rest, _PIECE)
+                rest = member.unconsumed_tail
+                if piece:
+                    yield piece
+                if member.eof:
+                    rest, member = member.unused_data, None
+                elif not piece and not rest:
+                    break
+    except zlib.error as error:
+        raise Refused(f"The gzip data are damaged ({error}).", file=name, remedy="Send the file again.") from error
+    if member is not None:
+        raise Refused("The gzip data are cut off.", file=name, remedy="Send the file again.")
 
 
 def text_of(data: bytes, name: str, settings: ReadSettings) -> bytes:
@@ -115,18 +144,15 @@ def text_of(data: bytes, name: str, settings: ReadSettings) -> bytes:
     Refused
         If the bytes are no text, or text in an encoding that is not said.
     """
-    for magic, what, remedy in STRANGERS:
-        if data.startswith(magic) and (len(magic) > 2 or b"\0" in data[:4096]):
-            raise Refused(f"This is {what}, not a table.", file=name, remedy=remedy or _TABLES)
-    if data.lstrip()[:9].lower().startswith(_MARKUP):
-        raise Refused("This is a web page or XML, not a table.", file=name, remedy=_TABLES)
-    codec = _marked(data) or settings.encoding
+    refuse_strangers(data, name)
+    codec = marked(data, len(data)) or settings.encoding
     if codec:
         try:
             data = data.decode(codec).removeprefix("\ufeff").encode()
         except (UnicodeError, LookupError) as error:
             raise Refused(f"The text is not whole {codec}: {error}.", file=name, remedy="Send it as UTF-8.") from error
     data = data.removeprefix(codecs.BOM_UTF8)
+    refuse_empty(data, name)
     at = data.find(b"\0")
     if at >= 0:
         row = data.count(b"\n", 0, at) + 1
@@ -134,17 +160,26 @@ def text_of(data: bytes, name: str, settings: ReadSettings) -> bytes:
     return _checked_utf8(data, name)
 
 
+def refuse_strangers(head: bytes, name: str) -> None:
+    """Refuse what its first bytes show to be no table."""
+    for magic, what, remedy in STRANGERS:
+        if head.startswith(magic) and (len(magic) > 2 or b"\0" in head[:4096]):
+            raise Refused(f"This is {what}, not a table.", file=name, remedy=remedy or _TABLES)
+    if head.lstrip()[:9].lower().startswith(_MARKUP):
+        raise Refused("This is a web page or XML, not a table.", file=name, remedy=_TABLES)
+
+
 _TABLES = "Tables are read from CSV, Parquet or JSON lines, packed with gzip or not."
 
 
-def _marked(data: bytes) -> str:
-    """The encoding that the first bytes give away, or nothing for UTF-8."""
-    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)) and len(data) % 4 == 0:
+def marked(data: bytes, size: int) -> str:
+    """The encoding that the first bytes of so many give away, or nothing for UTF-8."""
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)) and size % 4 == 0:
         return "utf-32"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     head = data[:400]
-    if len(data) % 2 == 0 and len(head) >= 4:  # UTF-16 without a mark: of plain letters every second byte is zero
+    if size % 2 == 0 and len(head) >= 4:  # UTF-16 without a mark: of plain letters every second byte is zero
         even, odd = head[0::2].count(0), head[1::2].count(0)
         if odd > 0.7 * len(head) / 2 and not even:
             return "utf-16-le"
@@ -173,7 +208,11 @@ def _not_utf8(data: bytes, name: str) -> Refused:
             decoder.decode(data[start : start + _PIECE], start + _PIECE >= len(data))
     except UnicodeDecodeError as error:
         at = max(0, start + error.start - (len(error.object) - len(data[start : start + _PIECE])))
-    row = data.count(b"\n", 0, at) + 1
+    return odd_byte(data, at, data.count(b"\n", 0, at) + 1, name)
+
+
+def odd_byte(data: bytes, at: int, row: int, name: str) -> Refused:
+    """The refusal for a byte that is not UTF-8."""
     guess = "cp1252" if any(128 <= byte < 160 for byte in data[max(0, at - 200) : at + 200]) else "latin-1"
     return Refused(
         f"Byte 0x{data[at]:02x} is not UTF-8.",
