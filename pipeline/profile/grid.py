@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from storage.errors import Unhealthy
 from storage.records import Kind
 
-FORMAT = 1  # of stored grids and profiles; what changes it is told in docs/formats.md
+FORMAT = 1  # of stored grids and profiles: raise it when an older reader would misread what is written
 CELLS = 128  # of a numeric feature or a date; unused ones stay empty, so that features lie in one matrix
 
 
