@@ -14,6 +14,7 @@ from pipeline.drift.laws import log_chi2, log_more, log_skewed
 Floats = NDArray[np.float64]
 Seen = tuple[Floats, Floats]  # log p-values, effects
 _LN2 = float(np.log(2.0))
+_ONE_SIDED = 1.645  # standard errors: 95% of a normal curve lie below
 _EXPECTED = 4.0  # least expected rows of a bin; smaller ones are pooled
 
 
@@ -144,3 +145,8 @@ def moved(x: Floats, n: Floats, y: Floats, m: Floats) -> tuple[NDArray[np.intp],
 def unbiased(effect: Floats, variance: Floats) -> Floats:
     """An effect without what chance alone adds to its square."""
     return np.sqrt(np.maximum(effect**2 - variance, 0.0))
+
+
+def at_most(effect: Floats, variance: Floats) -> Floats:
+    """The upper end of the one-sided 95% interval of an effect; 0 where there is none."""
+    return np.where(effect > 0, effect + _ONE_SIDED * np.sqrt(variance), 0.0)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.drift.eyes import unbiased
-from pipeline.drift.laws import log_normal
+from pipeline.drift.eyes import at_most, unbiased
+from pipeline.drift.laws import log_peaked
 from pipeline.drift.sides import Side, fisher
 from pipeline.profile import Profile
 from pipeline.profile.joint import correlations
 
 Floats = NDArray[np.float64]
+_CLOSE = 0.02  # of 1 - r^2: the correlation of nearly equal columns is not known more closely
 _LEAST_ROWS = 80  # below, the far tail of a correlation is not to be trusted
 
 
@@ -27,12 +28,15 @@ class Pairs:
     reference: Floats
     batch: Floats
     log_p: Floats
-    effect: Floats
+    most: Floats  # the most that the correlation may have moved: upper end of its one-sided 95% interval
     names: tuple[str, ...]
 
 
 def compare(base: Side, seen: Profile, judged: Set[str]) -> Pairs | None:
-    """Each pair's correlation of scores on both sides, by Fisher's z; None where there is nothing to compare.
+    """Correlations of the scores of each pair on both sides, by Fisher's z; None where there is nothing to compare.
+
+    The law is Student's with the kurtosis of the correlation's influence, and what a single row can do is taken off:
+    one gross error breaks the link of nearly equal columns, and every large table has some.
 
     Only pairs of ``judged`` features that vary in the batch can be surprising.
     """
@@ -44,8 +48,11 @@ def compare(base: Side, seen: Profile, judged: Set[str]) -> Pairs | None:
     r, s = ties.correlations[first, second], correlations(covariance)[first, second]
     n, m = float(max(seen.rows, 4)), float(max(base.profile.rows, 4))
     variance = ties.bonds * ((1 + 10 / n) / (n - 3) + 1 / (m - 3))
-    log_p = np.minimum(log_normal(np.abs(fisher(s) - ties.z) / np.sqrt(variance)) + np.log(2.0), 0.0)
+    one_row = np.abs(r) * np.maximum(ties.reach[first], ties.reach[second]) ** 2 / 2 / np.maximum(1 - r * r, _CLOSE) / n
+    z = np.maximum(np.abs(fisher(s) - ties.z) - one_row, 0.0) / np.sqrt(variance)
+    log_p = np.minimum(log_peaked(z, ties.knots / n) + np.log(2.0), 0.0)
     varies = (np.diag(covariance) > 0.05) & np.array([name in judged for name in grid.linked], bool)
     trusted = (min(n, m) >= np.maximum(ties.needed, _LEAST_ROWS)) & varies[first] & varies[second]
-    effect = unbiased(np.abs(s - r), variance * (1 - r * r) ** 2)
-    return Pairs(first, second, r, s, np.where(trusted, log_p, 0.0), effect, grid.linked)
+    noise = variance * (1 - r * r) ** 2
+    most = at_most(unbiased(np.abs(s - r), noise), noise)
+    return Pairs(first, second, r, s, np.where(trusted, log_p, 0.0), most, grid.linked)

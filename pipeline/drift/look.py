@@ -5,23 +5,26 @@ Pure: no I/O, no clock, no randomness.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.drift import dates, eyes
+from pipeline.drift.crowd import Alone
 from pipeline.drift.laws import LEAST, log_more, pool
 from pipeline.drift.sides import Board, Side
 from pipeline.profile.layout import grouped
 
 Floats = NDArray[np.float64]
+REST = "given the others"  # the eye that asks the other features
+WEIGHT_OF_REST = 0.14
 NUMERIC_EYES = {
-    "location": 0.18, "scale": 0.12, "upper end": 0.09, "lower end": 0.09, "cumulative": 0.02, "shape": 0.12,
-    "single value": 0.14, "tails": 0.10, "nulls": 0.14,
+    "location": 0.20, "scale": 0.06, "upper end": 0.06, "lower end": 0.06, "cumulative": 0.02, "shape": 0.08,
+    "single value": 0.12, "unseen values": 0.06, "tails": 0.08, REST: WEIGHT_OF_REST, "nulls": 0.12,
 }  # fmt: skip
-LEVEL_EYES = {"shape": 0.35, "single level": 0.25, "new levels": 0.25, "nulls": 0.15}
+LEVEL_EYES = {"shape": 0.42, "single level": 0.22, "new levels": 0.12, REST: WEIGHT_OF_REST, "nulls": 0.10}
 _CHUNKS = 20.0  # consecutive parts that a reference averages over
 _SURE = float(np.log(0.05))  # an effect counts when its own eye would not call it chance
 _WEIGHTS = {"numeric": NUMERIC_EYES, "categorical": LEVEL_EYES, "date": dates.EYES}
@@ -37,8 +40,12 @@ class Sight:
         Numeric, categorical, date features.
     log_p
         Logarithm of the p-value over all eyes.
+    own
+        The same without the eye that asks the other features.
     effect
         The largest effect among eyes that do not call it chance.
+    most
+        The most that effect may be: the upper end of its one-sided 95% interval; 0 without an effect.
     eyes
         The eye that was most surprised.
     cells
@@ -49,7 +56,9 @@ class Sight:
 
     names: tuple[str, ...]
     log_p: Floats
+    own: Floats
     effect: Floats
+    most: Floats
     eyes: tuple[str, ...]
     cells: NDArray[np.intp]
     few: NDArray[np.bool_]
@@ -63,9 +72,10 @@ class Found:
     effect: Floats
     cells: NDArray[np.intp]
     few: NDArray[np.bool_]
+    noise: Floats  # variance of an effect
 
 
-def look(base: Side, seen: Side, least_rows: int) -> list[Sight]:
+def look(base: Side, seen: Side, least_rows: int, rests: Sequence[Mapping[str, Alone]]) -> list[Sight]:
     """All eyes over all features of each batch.
 
     Parameters
@@ -74,32 +84,43 @@ def look(base: Side, seen: Side, least_rows: int) -> list[Sight]:
         Reference, repeated for each batch, and batches over the same features.
     least_rows : int
         With fewer values on either side only the null rate of a feature is looked at.
+    rests : sequence of mapping
+        Of each batch, its features given the others (``crowd.Moves.alone``).
     """
     kinds = []
     if base.numeric:
-        kinds.append(("numeric", numbers(base.board, seen.board, least_rows)))
+        kinds.append(("numeric", numbers(base.board, seen.board, least_rows, _of(base.numeric, rests))))
     if base.categorical:
-        kinds.append(("categorical", _levels(base, seen, least_rows)))
+        kinds.append(("categorical", _levels(base, seen, least_rows, _of(base.categorical, rests))))
     if base.dates:
         kinds.append(("date", _dates(base, seen, least_rows)))
     many = len(seen.profiles)
     parts = [_pooled(_WEIGHTS[kind], found) for kind, found in kinds]
     if not parts:
-        return [Sight((), np.zeros(0), np.zeros(0), (), np.zeros(0, np.intp), np.zeros(0, bool))] * many
-    wide = [np.concatenate([part[at].reshape(many, -1) for part in parts], axis=1) for at in range(5)]
+        return [Sight((), *(np.zeros(0),) * 4, (), np.zeros(0, np.intp), np.zeros(0, bool))] * many
+    wide = [np.concatenate([part[at].reshape(many, -1) for part in parts], axis=1) for at in range(7)]
     return [
-        Sight(base.names, log_p, effect, tuple(leading.tolist()), cells, few)
-        for log_p, effect, leading, cells, few in zip(*wide, strict=True)
+        Sight(base.names, log_p, own, effect, most, tuple(leading.tolist()), cells, few)
+        for log_p, own, effect, most, leading, cells, few in zip(*wide, strict=True)
     ]
 
 
-def _pooled(eyes_of: Mapping[str, float], found: Found) -> tuple[Floats, Floats, NDArray, NDArray, NDArray]:
-    """One p-value, effect and leading eye a line, from (lines, eyes)."""
+def _pooled(eyes_of: Mapping[str, float], found: Found) -> tuple[NDArray, ...]:
+    """One p-value, with and without the others, effect and leading eye a line, from (lines, eyes)."""
     names, weights = np.array(list(eyes_of)), np.array(list(eyes_of.values()))
     log_p = np.maximum(found.log_p, 10 * LEAST)
     largest = np.where(log_p < _SURE, found.effect, 0.0).max(axis=1)
     leading = (log_p - np.log(weights)).argmin(axis=1)
-    return pool(log_p, weights), largest, names[leading], found.cells, found.few
+    own = np.where(names == REST, 0.0, log_p)
+    both = pool(np.stack((log_p, own)), weights)
+    return *both, largest, eyes.at_most(largest, found.noise), names[leading], found.cells, found.few
+
+
+def _of(names: tuple[str, ...], rests: Sequence[Mapping[str, Alone]]) -> eyes.Seen:
+    """What is known of some features of each batch, a line each; nothing surprising where nothing is known."""
+    lines = [rest[name][:2] if name in rest else (0.0, 0.0) for rest in rests for name in names]
+    log_p, effect = np.array(lines).reshape(-1, 2).T
+    return log_p, effect
 
 
 def _effective(n: Floats, m: Floats, wobble: Floats) -> tuple[Floats, Floats]:
@@ -108,7 +129,7 @@ def _effective(n: Floats, m: Floats, wobble: Floats) -> tuple[Floats, Floats]:
     return np.maximum(n / (1 + n * wobble), 1.0), np.maximum(m / (1 + m * wobble / _CHUNKS), 1.0)
 
 
-def numbers(base: Board, seen: Board, least_rows: int) -> Found:
+def numbers(base: Board, seen: Board, least_rows: int, rest: eyes.Seen | None = None) -> Found:
     """What the eyes for numbers see, in the order of ``NUMERIC_EYES``."""
     one, two, lens = base.numbers, seen.numbers, base.lens
     n, m = _effective(two.present, one.present, base.wobble)
@@ -119,22 +140,28 @@ def numbers(base: Board, seen: Board, least_rows: int) -> Found:
     (scored, tail), (usual, usual_tail) = lens.means(two.shares), base.means
     tails = [tail * n[:, None], usual_tail * m[:, None]]
     nulls = [two.nulls * all_n / np.maximum(two.rows, 1), one.nulls * all_m / np.maximum(one.rows, 1)]
-    x, y = (np.column_stack((single[at], tails[at], nulls[at])) for at in (0, 1))
-    wide_n, wide_m = (np.column_stack(((a,) * (x.shape[1] - 1)) + (b,)) for a, b in ((n, all_n), (m, all_m)))
+    unseen, once, again = base.lone
+    clump = 1 + again * n / m  # an unseen value that comes at all comes more than once in a large batch
+    fresh = [np.einsum("lc,lc->l", unseen, two.shards) * by_n / clump, once * by_m / clump]
+    x, y = (np.column_stack((single[at], tails[at], fresh[at], nulls[at])) for at in (0, 1))
+    wide_n, wide_m = (np.column_stack((*(a,) * (x.shape[1] - 1), b)) for a, b in ((n, all_n), (m, all_m)))
     log_p, effect = eyes.counted(x, wide_n, y, wide_m)
+    log_p[:, -2] = np.where(fresh[0] * m > fresh[1] * n, log_p[:, -2], 0.0)
     edge = cells.shape[1]
-    best, outer = log_p[:, :edge].argmin(axis=1), log_p[:, edge:-1].argmin(axis=1) + edge
+    best, outer = log_p[:, :edge].argmin(axis=1), log_p[:, edge:-2].argmin(axis=1) + edge
     at = np.arange(len(n))
     rows = (
         *_shifts(usual, scored, n, m),
         eyes.gap(one.shares, two.shares, n, m),
         eyes.shape(grouped(two.cells, lens.group_of) * by_n[:, None], base.groups * by_m[:, None], n, m),
         (np.minimum(log_p[at, best] + np.log(many), 0.0), effect[at, best]),
-        (pool(log_p[:, edge:-1], np.full(4, 0.25)), effect[at, outer]),
+        (log_p[:, -2], effect[:, -2]),
+        (pool(log_p[:, edge:-2], np.full(4, 0.25)), effect[at, outer]),
+        rest or (np.zeros_like(n), np.zeros_like(n)),
         (log_p[:, -1], effect[:, -1]),
     )
     few = np.minimum(two.present, one.present) < least_rows
-    return Found(*_side_by_side(rows, few), cells[at, best], few)
+    return Found(*_side_by_side(rows, few), cells[at, best], few, 1 / n + 1 / m)
 
 
 def _weighed(shards: NDArray[np.float32], by: Floats) -> NDArray[np.float32]:
@@ -149,13 +176,13 @@ def _shifts(base: Floats, seen: Floats, n: Floats, m: Floats) -> list[eyes.Seen]
     return list(zip(log_p.T, effect.T, strict=True))
 
 
-def _levels(base: Side, seen: Side, least_rows: int) -> Found:
+def _levels(base: Side, seen: Side, least_rows: int, rest: eyes.Seen) -> Found:
     one, two = base.levels, seen.levels
     (once, again), wobble = base.rare, base.wobble(base.categorical)
     n, m = _effective(two.present, one.present, wobble)
     all_n, all_m = _effective(two.rows, one.rows, wobble)
     by_n, by_m = n / np.maximum(two.present, 1), m / np.maximum(one.present, 1)
-    x, y = two.counts * by_n[:, None], one.counts * by_m[:, None]
+    x, y = two.counts * by_n[:, None], base.due * by_m[:, None]
     cells, many = eyes.moved(x, n, y, m)
     fresh, top = (part * by_n for part in _fresh(base, seen))
     marked = [np.take_along_axis(side, cells, 1) for side in (x, y)]
@@ -173,10 +200,11 @@ def _levels(base: Side, seen: Side, least_rows: int) -> Found:
         eyes.shape(x, y, n, m, two.new * by_n, one.new * by_m),
         (np.minimum(log_p[at, best] + np.log(many), 0.0), effect[at, best]),
         (np.where(fresh > 0, new, 0.0), effect[:, -2]),
+        rest,
         (log_p[:, -1], effect[:, -1]),
     )
     few = np.minimum(two.present, one.present) < least_rows
-    return Found(*_side_by_side(rows, few), cells[at, best], few)
+    return Found(*_side_by_side(rows, few), cells[at, best], few, 1 / n + 1 / m)
 
 
 def _fresh(base: Side, seen: Side) -> tuple[Floats, Floats]:
@@ -208,13 +236,13 @@ def _dates(base: Side, seen: Side, least_rows: int) -> Found:
         tuple(np.where(follows, part, 0.0) for part in _but_nulls(lags)),
         own,
     )
-    return Found(*_side_by_side(rows, values.few), values.cells, values.few)
+    return Found(*_side_by_side(rows, values.few), values.cells, values.few, values.noise)
 
 
 def _but_nulls(found: Found) -> eyes.Seen:
     """The eyes for numbers as one, without that for missing ones."""
     weights = np.array(list(NUMERIC_EYES.values()))[:-1]
-    log_p, effect, *_ = _pooled(dict(enumerate(weights / weights.sum())), replace(
+    log_p, _, effect, *_ = _pooled(dict(enumerate(weights / weights.sum())), replace(
         found, log_p=found.log_p[:, :-1], effect=found.effect[:, :-1]))  # fmt: skip
     return np.where(found.few, 0.0, log_p), np.where(found.few, 0.0, effect)
 

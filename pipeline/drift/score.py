@@ -6,7 +6,7 @@ Pure: no I/O, no clock, no randomness. The mathematics is told in docs/drift-sco
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby, islice
 
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from pipeline.distances import DISTANCES
 from pipeline.drift import crowd, faults, links, words
+from pipeline.drift.crowd import Alone, Moves
 from pipeline.drift.laws import LEAST
-from pipeline.drift.look import Sight, look
+from pipeline.drift.look import REST, Sight, look
 from pipeline.drift.measured import Distances, distances
 from pipeline.drift.sides import Side, sides
 from pipeline.drift.verdict import Ruling, rule
@@ -25,6 +26,7 @@ from storage.records import DriftReport, FeatureDrift, Verdict
 from storage.settings import Settings
 
 Floats = NDArray[np.float64]
+Rests = Mapping[str, Alone]
 _TOGETHER = 512  # features of batches judged at once: their counts fit the caches
 _SUSPECT = float(np.log(1e-4))  # features this surprising are searched for faults
 
@@ -66,12 +68,16 @@ def scores(reference: Profile, batches: Iterable[Profile], settings: Settings) -
     for _, alike in groupby(batches, key=lambda batch: tuple(batch.features)):
         while some := list(islice(alike, together)):
             base, seen = sides(reference, some)
-            sights, known = look(base, seen, settings.drift.min_rows), distances(base, seen)
-            for batch, sight, measures in zip(some, sights, known, strict=True):
-                yield _report(base, batch, sight, measures, settings)
+            moves = [crowd.moves(base, batch) for batch in some]
+            rests = [moved.alone() if moved else {} for moved in moves]
+            sights, known = look(base, seen, settings.drift.min_rows, rests), distances(base, seen)
+            for batch, moved, rest, sight, measures in zip(some, moves, rests, sights, known, strict=True):
+                yield _report(base, batch, sight, measures, moved, rest, settings)
 
 
-def _report(base: Side, batch: Profile, sight: Sight, known: Distances, settings: Settings) -> DriftReport:
+def _report(
+    base: Side, batch: Profile, sight: Sight, known: Distances, moves: Moves | None, rest: Rests, settings: Settings
+) -> DriftReport:
     """What was seen of one batch, judged."""
     reference = base.profile
     if min(batch.rows, reference.rows) < settings.drift.min_rows:
@@ -80,9 +86,9 @@ def _report(base: Side, batch: Profile, sight: Sight, known: Distances, settings
     calibrated = watched & np.array([rules[name] is None for name in sight.names], bool)
     judged = {name for name, asked in zip(sight.names, calibrated, strict=True) if asked}
     pairs = links.compare(base, batch, judged)
-    ruling = rule(sight, pairs, crowd.compare(base, batch, judged), least, calibrated, settings)
+    ruling = rule(sight, pairs, moves, least, calibrated, settings)
     ruling = _with_rules(ruling, sight, rules, watched, known)
-    features = [_feature(reference, batch, sight, at, ruling, known) for at in range(len(sight.names))]
+    features = [_feature(reference, batch, sight, at, ruling, known, rest) for at in range(len(sight.names))]
     suspects = [name for name, p in zip(sight.names, sight.log_p, strict=True) if p < _SUSPECT]
     report = DriftReport(
         rows=batch.rows, verdict="drift" if ruling.drifts else "stable", score=ruling.score,
@@ -135,7 +141,9 @@ def _with_rules(ruling: Ruling, sight: Sight, rules: dict, watched: NDArray[np.b
     return replace(ruling, scores=scores, hits=hits, drifts=drifts, score=best)
 
 
-def _feature(base: Profile, seen: Profile, sight: Sight, at: int, ruling: Ruling, known: Distances) -> FeatureDrift:
+def _feature(
+    base: Profile, seen: Profile, sight: Sight, at: int, ruling: Ruling, known: Distances, rest: Rests
+) -> FeatureDrift:
     """One line of the report."""
     name = sight.names[at]
     one, two = base.features[name], seen.features[name]
@@ -145,8 +153,9 @@ def _feature(base: Profile, seen: Profile, sight: Sight, at: int, ruling: Ruling
     verdict: Verdict = "drift" if hit or link else "stable"
     if verdict == "stable" and sight.few[at]:
         verdict = "too_few_rows"
-    if hit:
-        text = words.feature(base, seen, name, eye, int(sight.cells[at]), log_p + np.log(len(sight.names)))
+    if hit and not (link and eye == REST):
+        many = log_p + np.log(len(sight.names))
+        text = words.feature(base, seen, name, eye, int(sight.cells[at]), many, rest.get(name))
     elif link:
         value, eye, text = max(value, link.score), "links", words.link(name, link)
     else:

@@ -14,16 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.profile import FeatureGrid, FeatureProfile, Profile
-from pipeline.profile.blas import one_thread
 from pipeline.profile.charts import quantiles
 from pipeline.profile.counts import SHARDS
 from pipeline.profile.grid import CELLS
-from pipeline.profile.joint import correlations
-from pipeline.profile.layout import Lens, Levels, Numbers, grouped, lens_of, levels_of, numbers_of, rare
+from pipeline.profile.joint import MOST, correlations, inverse
+from pipeline.profile.layout import Lens, Levels, Numbers, due, grouped, lens_of, levels_of, lone, numbers_of, rare
 
 Floats = NDArray[np.float64]
 _SHARED = 5.0  # rows that two rare marks must be expected to share before their link is judged
-_RIDGE = 0.02  # of correlations: nearly equal columns do not count twice
 _FAR = 1e30  # spreads: squares of positions stay finite
 NO_LAG = FeatureProfile(np.zeros((CELLS, SHARDS), np.int64))
 NO_CELLS = FeatureGrid("", "numeric", scores=(0.0,) * CELLS)
@@ -46,6 +44,11 @@ class Board:
     def lens(self) -> Lens:
         """What this side, as a reference, decides about how batches are looked at."""
         return lens_of(self.numbers, self.grids)
+
+    @cached_property
+    def lone(self) -> tuple[NDArray[np.float32], Floats, Floats]:
+        """What this side, as a reference, has not seen, and how often something unseen is due: ``layout.lone``."""
+        return lone(self.numbers)
 
     @cached_property
     def means(self) -> tuple[Floats, Floats]:
@@ -135,7 +138,12 @@ class Side:
     @cached_property
     def rare(self) -> tuple[Floats, Floats]:
         """Of each categorical line: rows of levels seen once; rows of levels seen twice for each of those."""
-        return rare(self.parts(self.categorical))
+        return rare(self.parts(self.categorical), self.grids(self.categorical))
+
+    @cached_property
+    def due(self) -> Floats:
+        """Its own rows a level, as they are due in another table; (categorical lines, levels)."""
+        return due(self.levels.counts, self.grids(self.categorical))
 
     def wobble(self, names: tuple[str, ...]) -> Floats:
         """The reference's own wobble of some features, a line each."""
@@ -153,6 +161,8 @@ class Side:
         return Ties(
             means=means, spreads=np.sqrt(np.maximum(np.diag(covariance), 0.0)), correlations=found, first=first,
             second=second, z=fisher(found[first, second]), bonds=np.array(grid.bonds),
+            knots=np.array(grid.knots or (0.0,) * len(first)),
+            rests=np.array(grid.rests or ((0.0, 3.0),) * len(means)).reshape(-1, 2),
             needed=_SHARED * peaks[first] * peaks[second],
             wobble=np.array([grid.by_name[name].wobble for name in grid.linked]),
         )  # fmt: skip
@@ -169,8 +179,15 @@ class Ties:
     second: NDArray[np.intp]
     z: Floats  # Fisher's, of each pair
     bonds: Floats  # variance of each pair's z, times rows
+    knots: Floats  # excess kurtosis of what a row adds to each pair's correlation
+    rests: Floats  # (linked, 2), skewness and kurtosis of what the others leave unexplained
     needed: Floats  # rows that a pair needs before its far tail can be trusted
     wobble: Floats
+
+    @cached_property
+    def reach(self) -> Floats:
+        """The most that a row may be off the middle, in standard deviations."""
+        return np.divide(MOST, self.spreads, out=np.zeros_like(self.spreads), where=self.spreads > 1e-9)
 
     @cached_property
     def varying(self) -> NDArray[np.intp]:
@@ -183,11 +200,18 @@ class Ties:
         return self.inverted(self.varying)
 
     def inverted(self, use: NDArray[np.intp]) -> Floats:
-        """The inverse of the correlations of some features, made stable."""
-        found = (1 - _RIDGE) * self.correlations[np.ix_(use, use)]
-        np.fill_diagonal(found, 1.0)
-        with one_thread():
-            return np.linalg.inv(found)
+        """The inverse of the correlations of some features."""
+        return inverse(self.correlations[np.ix_(use, use)])
+
+    @cached_property
+    def left(self) -> Floats:
+        """What ``left_by`` says of all that vary."""
+        return self.left_by(self.inverse, self.varying)
+
+    def left_by(self, inverse: Floats, use: NDArray[np.intp]) -> Floats:
+        """Variance, for each of some features, of its row of the inverse times all scores."""
+        known = self.correlations[np.ix_(use, use)]
+        return np.maximum(((inverse @ known) * inverse).sum(axis=1), 1e-9)
 
 
 def places(grid: FeatureGrid) -> Floats:

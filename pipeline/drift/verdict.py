@@ -10,14 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.drift.crowd import Moves
 from pipeline.drift.laws import pool
 from pipeline.drift.links import Pairs
-from pipeline.drift.look import Sight
+from pipeline.drift.look import WEIGHT_OF_REST, Sight
 from storage.records import Link
 from storage.settings import Settings
 
 Floats = NDArray[np.float64]
-FEATURES, LINKS, CROWD = 0.7, 0.15, 0.15  # shares of the budget: single features, their links, many small moves at once
+FEATURES, LINKS, CROWD = 0.78, 0.12, 0.1  # shares of the budget: single features, their links, many small moves at once
 NAMED_AT = 0.02  # rate of wrongly named features once a batch drifts (Benjamini and Hochberg 1995)
 _NAMED_IN_CROWD = 0.2  # the same where only the crowd spoke
 _TOLD = 20  # links in a report
@@ -39,7 +40,7 @@ class Ruling:
 
 
 def rule(
-    sight: Sight, pairs: Pairs | None, crowd: tuple[float, float], least: Floats, watched: Floats, settings: Settings
+    sight: Sight, pairs: Pairs | None, moves: Moves | None, least: Floats, watched: Floats, settings: Settings
 ) -> Ruling:
     """The verdict by the calibrated score.
 
@@ -47,8 +48,8 @@ def rule(
     ----------
     sight : Sight
     pairs : Pairs or None
-    crowd : tuple of float
-        Log p-value and effect of all linked features together.
+    moves : Moves or None
+        Of all linked features together.
     least : ndarray of shape (features,)
         Smallest effect that counts.
     watched : ndarray of bool, shape (features,)
@@ -57,47 +58,74 @@ def rule(
 
     Notes
     -----
-    A p-value speaks only where the effect is large enough; the p-values of all families are pooled with their shares of
-    the budget as weights. A batch drifts if the pooled value is within the budget. Then features are named by the
-    step-up procedure of Benjamini and Hochberg, never more strictly than by their share of the budget.
+    A p-value speaks only where the effect may be large enough; the p-values of all families are pooled with their
+    shares of the budget as weights. A batch drifts if the pooled value is within the budget. Then features are named.
     """
-    budget = float(np.log(settings.drift.budget))
-    size = max(int(watched.sum()), 1)
+    budget, size = float(np.log(settings.drift.budget)), max(int(watched.sum()), 1)
     line = budget + np.log(FEATURES / size)
-    log_p = np.where(watched, sight.log_p, 0.0)
-    big = sight.effect >= least
+    log_p, reach = np.where(watched, sight.log_p, 0.0), sight.most / least
+    loud = np.where(reach >= 1.0, log_p, 0.0)
     link_p, link_scores = _links(pairs, settings)
-    crowd_p = crowd[0] if crowd[1] >= settings.drift.min_effect else 0.0
-    silent = 0.0 if watched.any() else FEATURES
-    weights = np.concatenate((watched * (FEATURES / size), (LINKS, CROWD, silent)))
-    spoken = float(pool(np.concatenate((np.where(big, log_p, 0.0), (link_p, crowd_p, 0.0))), weights))
+    judged = {name for name, asked in zip(sight.names, watched, strict=True) if asked}
+    crowd = moves.together(judged) if moves else (0.0, 0.0)
+    wide = crowd[1] / max(settings.drift.min_effect, 1e-9)
+    crowd_p = crowd[0] if wide >= 1.0 else 0.0
+    weights = np.concatenate((watched * (FEATURES / size), (LINKS, CROWD, 0.0 if watched.any() else FEATURES)))
+    spoken = float(pool(np.concatenate((loud, (link_p, crowd_p, 0.0))), weights))
     surprise = float(pool(np.concatenate((log_p, (link_p, crowd[0], 0.0))), weights))
     drifts = spoken <= budget
-    scores = np.minimum(log_p / line, sight.effect / least)
-    hits = (scores >= 1.0) & drifts
+    hits, scores = np.zeros(len(loud), bool), np.minimum(log_p / line, reach)
     if drifts:
-        named = np.where(big, log_p, 0.0)
-        naming = max(_step_up(named, NAMED_AT), line)
-        if not (named <= naming).any() and (link_scores < 1.0).all():
-            naming = max(_step_up(named, _NAMED_IN_CROWD), float(named.min(initial=0.0)), line)
-        hits = (named <= naming) & (named < 0) & big
-        if naming < 0:
-            scores = np.where(
-                hits, np.maximum(np.minimum(log_p / naming, sight.effect / least), 1.0), np.minimum(scores, 0.99)
-            )
-    drifting = {name for name, hit in zip(sight.names, hits, strict=True) if hit}
-    told, blamed = _told(pairs, link_scores, drifting)
-    crowd_score = min(crowd_p / (budget + np.log(CROWD)), crowd[1] / max(settings.drift.min_effect, 1e-9))
+        loud = _witnessed(sight, loud, moves, line)
+        hits, scores = _named(loud, scores, reach, line, bool((link_scores < 1.0).all()))
+    named = {name: own for name, hit, own in zip(sight.names, hits, sight.own, strict=True) if hit}
+    told, blamed = _told(pairs, link_scores, {name for name, own in named.items() if own <= line}, set(named))
     link_score = float(link_scores.max(initial=0.0))
-    best = max(float(scores.max(initial=0.0)), link_score, crowd_score)
+    best = max(float(scores.max(initial=0.0)), link_score, min(crowd_p / (budget + np.log(CROWD)), wide))
     if drifts:
-        largest = max(float((sight.effect / least).max(initial=0.0)), crowd[1] / max(settings.drift.min_effect, 1e-9))
-        best = max(best, min(float((spoken + np.log(FEATURES / size)) / line), largest), 1.0)
-    else:
-        best = min(best, 0.99)
-    return Ruling(
-        drifts, float(best), surprise, scores, hits, told, link_score, blamed, not drifting and not blamed and drifts
-    )
+        together = min(float((spoken + np.log(FEATURES / size)) / line), max(float(reach.max(initial=0.0)), wide))
+        best = max(best, together, 1.0)
+    only_crowd = drifts and not hits.any() and not blamed
+    best = float(best if drifts else min(best, 0.99))
+    return Ruling(drifts, best, surprise, scores, hits, told, link_score, blamed, only_crowd)
+
+
+def _witnessed(sight: Sight, loud: Floats, moves: Moves | None, line: float) -> Floats:
+    """Surprises of a drifting batch's features with none that only a drifting witness makes.
+
+    A feature that drifts puts the others off from where it says they ought to be. So those that drift by themselves are
+    not asked, nor, one after the other, the one that is furthest from where the rest put it.
+    """
+    own = np.where(loud < 0, sight.own, 0.0)
+    if moves is None:
+        return own
+    naming = max(_step_up(own, NAMED_AT), line)
+    found, out = own.copy(), {name for name, p in zip(sight.names, own, strict=True) if p <= naming}
+    weight = float(np.log(WEIGHT_OF_REST))
+    at = {name: place for place, name in enumerate(sight.names) if loud[place] < 0}
+    while left := {name: one.log_p - weight for name, one in moves.alone(out).items() if name in at}:
+        furthest = min(left, key=lambda name: left[name])
+        if left[furthest] > naming:
+            break
+        found[at[furthest]] = min(found[at[furthest]], left[furthest])
+        out.add(furthest)
+    return found
+
+
+def _named(loud: Floats, scores: Floats, reach: Floats, line: float, unexplained: bool) -> tuple[NDArray, Floats]:
+    """Which features of a drifting batch are named, and all scores with theirs at 1 or above.
+
+    By the step-up procedure of Benjamini and Hochberg, never more strictly than by their share of the budget; where
+    nothing else explains the batch, the most surprising one at least.
+    """
+    naming = max(_step_up(loud, NAMED_AT), line)
+    if unexplained and not (loud <= naming).any():
+        naming = max(_step_up(loud, _NAMED_IN_CROWD), float(loud.min(initial=0.0)), line)
+    hits = (loud <= naming) & (loud < 0)
+    if naming < 0:
+        raised = np.maximum(np.minimum(loud / naming, reach), 1.0)
+        scores = np.where(hits, raised, np.minimum(scores, 0.99))
+    return hits, scores
 
 
 def _step_up(log_p: Floats, rate: float) -> float:
@@ -115,15 +143,18 @@ def _links(pairs: Pairs | None, settings: Settings) -> tuple[float, Floats]:
     least = max(settings.drift.min_effect, 1e-9)
     many = len(pairs.log_p)
     line = np.log(settings.drift.budget * LINKS / many)
-    speaking = np.where(pairs.effect >= least, pairs.log_p, 0.0)
-    return float(min(speaking.min() + np.log(many), 0.0)), np.minimum(pairs.log_p / line, pairs.effect / least)
+    speaking = np.where(pairs.most >= least, pairs.log_p, 0.0)
+    return float(min(speaking.min() + np.log(many), 0.0)), np.minimum(pairs.log_p / line, pairs.most / least)
 
 
-def _told(pairs: Pairs | None, scores: Floats, drifting: set[str]) -> tuple[tuple[Link, ...], dict[str, Link]]:
+def _told(
+    pairs: Pairs | None, scores: Floats, drifting: set[str], named: set[str]
+) -> tuple[tuple[Link, ...], dict[str, Link]]:
     """The worst links, and the features to blame for those that broke.
 
-    A link with a drifting feature at one end is explained by it. Of the rest, the feature with the most broken links is
-    blamed, then the next, until all are explained; of a single broken link both ends are.
+    A link with an end that drifts by itself is explained by it. Of the rest, features that are named already are
+    blamed, then the feature with the most broken links, then the next, until all are explained; of a single broken link
+    both ends are.
     """
     if pairs is None or not len(scores):
         return (), {}
@@ -134,15 +165,18 @@ def _told(pairs: Pairs | None, scores: Floats, drifting: set[str]) -> tuple[tupl
         if scores[at] > 0.5:
             p = float(np.exp(max(pairs.log_p[at], -700.0)))
             told.append(Link(a, b, float(scores[at]), p, float(pairs.reference[at]), float(pairs.batch[at]), broken))
+    return tuple(told[:_TOLD]), _blamed([link for link in told if link.drift], named)
+
+
+def _blamed(left: list[Link], named: set[str]) -> dict[str, Link]:
+    """Features that explain the broken links, each with its worst one."""
     blamed: dict[str, Link] = {}
-    left = [link for link in told if link.drift]
     while left:
         ends = [end for link in left for end in (link.a, link.b)]
-        hub = max(dict.fromkeys(ends), key=ends.count)
+        hub = max(dict.fromkeys(ends), key=lambda end: (end in named, ends.count(end)))
         mine = [link for link in left if hub in (link.a, link.b)]
         blamed[hub] = mine[0]
-        if len(mine) == 1:
-            other = mine[0].b if hub == mine[0].a else mine[0].a
-            blamed.setdefault(other, mine[0])
+        if len(mine) == 1 and hub not in named:
+            blamed.setdefault(mine[0].b if hub == mine[0].a else mine[0].a, mine[0])
         left = [link for link in left if link not in mine]
-    return tuple(told[:_TOLD]), blamed
+    return blamed

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.drift.crowd import Alone
+from pipeline.drift.look import REST
 from pipeline.profile import FeatureGrid, FeatureProfile, Profile, summary
 from storage.records import DriftReport, Link
 
@@ -13,7 +15,9 @@ _TOLD = 3  # features and faults told in the summary of a batch
 _NEW = 20  # new levels in a report
 
 
-def feature(reference: Profile, batch: Profile, name: str, eye: str, cell: int, log_p: float) -> str:
+def feature(
+    reference: Profile, batch: Profile, name: str, eye: str, cell: int, log_p: float, rest: Alone | None = None
+) -> str:
     """One sentence about a drifting feature.
 
     Parameters
@@ -24,6 +28,8 @@ def feature(reference: Profile, batch: Profile, name: str, eye: str, cell: int, 
         The single value or level that changed most.
     log_p : float
         Of such a surprise in any feature of a healthy batch.
+    rest : Alone, optional
+        The feature against where the others put it.
     """
     grid = reference.grid.by_name[name]
     base, seen = reference.features[name], batch.features[name]
@@ -34,10 +40,20 @@ def feature(reference: Profile, batch: Profile, name: str, eye: str, cell: int, 
         said = _levels(reference, batch, name)
     elif grid.kind == "date":
         said = _date(grid, base, seen, eye)
+    if rest is not None and eye == REST:
+        said.append(_alone(rest))
     before, now = base.nulls / max(reference.rows, 1), seen.nulls / max(batch.rows, 1)
     if eye == "nulls" or abs(now - before) > 0.05:
         said.append(f"missing values went from {percent(before)} to {percent(now)}")
     return f"{name} {_joined(said or [f'changed its {eye}'])}; {chance(log_p, batch.rows)}."
+
+
+def _alone(rest: Alone) -> str:
+    """Where a feature lies, or how it scatters, seen from the others."""
+    if rest.shifted:
+        way = "above" if rest.gap > 0 else "below"
+        return f"lies {abs(rest.gap):.2g} standard deviations {way} where the other features put it"
+    return f"scatters {rest.spread:.2g} times as wide around where the other features put it"
 
 
 def _joined(said: list[str]) -> str:
@@ -63,6 +79,9 @@ def _number(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile, eye: 
             said.append(f"has {percent(float(share))} of rows {where} anything seen in the reference")
     if eye == "single value":
         said.append(_pile(grid, base, seen, cell))
+    if eye == "unseen values":
+        fresh = seen.counts[base.counts == 0].sum() / seen.present
+        said.append(f"has {percent(float(fresh))} of rows at values the reference does not know")
     return said
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline.profile import lags, ties, wobble
 from pipeline.profile.cells import cells_of
@@ -72,4 +73,22 @@ def _levels_of(feature: Feature, column: pa.ChunkedArray) -> FeatureGrid:
     ordered = sorted(totals, key=lambda name: (-totals[name], name))
     named, rare = ordered[:MOST_NAMED], ordered[MOST_NAMED : MOST_NAMED + MOST_KNOWN]
     scores = (0.0,) * (len(named) + 1)
-    return FeatureGrid(feature.name, feature.kind, levels=tuple(named), rare=tuple(rare), scores=scores)
+    due = _due(np.array([totals[name] for name in ordered])) if rare else ()
+    return FeatureGrid(feature.name, feature.kind, levels=tuple(named), rare=tuple(rare), scores=scores, due=due)
+
+
+def _due(counts: NDArray[np.int64]) -> tuple[float, ...]:
+    """See ``FeatureGrid.due``; counts of all levels, falling, more than are named.
+
+    Levels are called rare because this table happened to have few of them; other rows have more. A level seen ``r``
+    times is due ``(r + 1) N(r + 1) / N(r)`` times in as many rows (Good 1953), where ``N`` says how many levels were
+    seen so often.
+    """
+    rows, rare = counts.sum(), counts[MOST_NAMED:]
+    often = np.bincount(counts, minlength=int(rare[0]) + 2).astype(np.float64)
+    most = int(rare[0])
+    share = (rare == most).sum() / often[most]
+    next_up = np.arange(2, most + 2) * often[2 : most + 2]
+    next_up[-1] *= share
+    due = max(float(next_up.sum()), float(rare.sum()))
+    return float(often[1] / rows), float(2 * often[2] / rows), float(due / rows)

@@ -37,6 +37,9 @@ class FeatureGrid:
         Known, but counted together.
     scores : tuple of float
         One a cell or level: its place on a normal scale in the reference.
+    due : tuple of float
+        Where there are rare levels: share of the rows whose level was seen once, and twice; share of rows that are to
+        be expected in the rare levels of another table.
     wobble : float
         How far consecutive chunks of the reference moved beyond chance: variance of a chunk's share
         relative to that of one row, so that a batch of ``n`` rows varies ``1 + n * wobble`` times.
@@ -58,6 +61,7 @@ class FeatureGrid:
     levels: tuple[str, ...] = ()
     rare: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
+    due: tuple[float, ...] = ()
     wobble: float = 0.0
     trend: float = 0.0
     since: str = ""
@@ -93,6 +97,8 @@ class Grid:
     linked: tuple[str, ...] = ()  # features whose dependence is counted
     peaks: tuple[float, ...] = ()  # kurtosis of each of their scores: 3 for a normal one, 1 / p for a rare mark
     bonds: tuple[float, ...] = ()  # of each pair of them: variance of Fisher's z times rows, upper triangle by rows
+    knots: tuple[float, ...] = ()  # of each pair: excess kurtosis of what a row adds to that; empty where not known
+    rests: tuple[tuple[float, float], ...] = ()  # skewness, kurtosis of what the others leave unexplained of each
 
     @cached_property
     def by_name(self) -> dict[str, FeatureGrid]:
@@ -102,8 +108,8 @@ class Grid:
     def to_json(self) -> str:
         """The grid as text; ``from_json`` gives back an equal grid."""
         features = [_plain(feature) for feature in self.features]
-        data = {"format": FORMAT, "features": features, "linked": self.linked, "peaks": self.peaks, "bonds": self.bonds}
-        return json.dumps(data, allow_nan=False)
+        ties = {key: getattr(self, key) for key in ("linked", "peaks", "bonds", "knots", "rests")}
+        return json.dumps({"format": FORMAT, "features": features} | ties, allow_nan=False)
 
     @staticmethod
     def from_json(text: str) -> Grid:
@@ -123,7 +129,8 @@ class Grid:
                     "Use the newer program that wrote them."
                 )
             features = tuple(_feature_grid(item) for item in data["features"])
-            return Grid(features, tuple(data["linked"]), tuple(data["peaks"]), tuple(data["bonds"]))
+            ties = (tuple(data[key]) for key in ("linked", "peaks", "bonds"))
+            return Grid(features, *ties, tuple(data.get("knots", ())), tuple(map(tuple, data.get("rests", ()))))
         except (ValueError, KeyError, TypeError) as error:
             raise Unhealthy(f"The stored profile cells cannot be read ({error!r}). Restore a backup.") from error
 

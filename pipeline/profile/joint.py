@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.profile.blas import one_thread
+
 if TYPE_CHECKING:
     from pipeline.profile.grid import FeatureGrid, Grid
 
 Floats = NDArray[np.float64]
 ROWS = 65_536  # in one piece
 _STEPS = 4.0  # of a score in an interquartile range
-_MOST = 12.0  # 12 * 12 * 65,536 rows stay below 2**24, the last whole number that 32-bit floats can count to
+_RIDGE = 0.02  # of correlations
+MOST = 12.0  # steps; 12 * 12 * 65,536 rows stay below 2**24, the last whole number that 32-bit floats can count to
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,14 @@ def association(one: Joint, rows: int, a: int, b: int) -> float:
     return float(correlations(covariances)[0, 1])
 
 
+def inverse(found: Floats) -> Floats:
+    """The inverse of correlations, made stable: nearly equal columns do not count twice."""
+    ridged = (1 - _RIDGE) * found
+    np.fill_diagonal(ridged, 1.0)
+    with one_thread():
+        return np.linalg.inv(ridged)
+
+
 def nothing(grid: Grid) -> Joint:
     """The sums of no rows."""
     size = len(grid.linked)
@@ -96,8 +107,8 @@ def scored(columns: Mapping[str, NDArray], rows: int, grids: Sequence[FeatureGri
                 np.multiply(one.marks[columns[one.name]], _STEPS / 1.35, out=line, casting="unsafe")
             else:
                 np.multiply(columns[one.name] - one.middle, _STEPS / one.spread, out=line, casting="unsafe")
-    np.maximum(scores, -_MOST, out=scores)
-    np.minimum(scores, _MOST, out=scores)
+    np.maximum(scores, -MOST, out=scores)
+    np.minimum(scores, MOST, out=scores)
     np.rint(scores, out=scores)
     scores[scores != scores] = 0.0
     return scores

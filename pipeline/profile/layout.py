@@ -111,14 +111,34 @@ def lens_of(numbers: Numbers, grids: Sequence[FeatureGrid]) -> Lens:
     return Lens(np.stack([*powers, *tails], axis=1).astype(np.float64), group_of)
 
 
-def rare(parts: Sequence[FeatureProfile]) -> tuple[Floats, Floats]:
+def rare(parts: Sequence[FeatureProfile], grids: Sequence[FeatureGrid]) -> tuple[Floats, Floats]:
     """Rows of levels seen once, and rows of levels seen twice for each of those; (lines,) each."""
     found = np.zeros((2, len(parts)))
-    for at, part in enumerate(parts):
+    for at, (part, grid) in enumerate(zip(parts, grids, strict=True)):
         rows = np.r_[part.counts[:-1], list((part.new or {}).values())]
         found[:, at] = (rows == 1).sum(), 2 * (rows == 2).sum()
+        if grid.due:
+            found[:, at] = np.array(grid.due[:2]) * part.present
     once, twice = found
     return once, np.divide(twice, once, out=np.zeros_like(once), where=once > 0)
+
+
+def due(counts: Floats, grids: Sequence[FeatureGrid]) -> Floats:
+    """A reference's counts of levels, (lines, levels), with as many rows in its rare ones as are due in another table."""
+    found = counts
+    for at, grid in enumerate(grids):
+        if grid.due:
+            found = counts.copy() if found is counts else found
+            found[at, len(grid.levels)] = max(counts[at, len(grid.levels)], grid.due[2] * counts[at].sum())
+    return found
+
+
+def lone(numbers: Numbers) -> tuple[NDArray[np.float32], Floats, Floats]:
+    """Slots without a row, (lines, 1024); slots with one, rows in slots with two for each of those, (lines,)."""
+    once = (numbers.shards == 1).sum(axis=1).astype(np.float64)
+    twice = 2.0 * (numbers.shards == 2).sum(axis=1)
+    empty = (numbers.shards == 0).astype(np.float32)
+    return empty, once, np.divide(twice, once, out=np.zeros_like(once), where=once > 0)
 
 
 def _standard(scores: Floats, shares: Floats) -> Floats:

@@ -19,6 +19,8 @@ from pipeline.profile.columns import coded, numbers
 from pipeline.profile.grid import FeatureGrid
 
 Floats = NDArray[np.float64]
+Row = tuple[float, ...]
+Tied = tuple[tuple[FeatureGrid, ...], tuple[str, ...], Row, Row, Row, tuple[tuple[float, float], ...]]
 MOST_LINKED = 64  # features whose pairs are counted: 2,016 pairs
 _ROWS = 20_000  # looked at
 _MARKED = 8  # most frequent levels of other columns that a column is set beside
@@ -27,9 +29,7 @@ _LEAST = 5  # rows of a level that gets a score
 _CLEAR = 2.0  # times what chance alone shows: below, a column's levels are not scored by their links
 
 
-def tie(
-    table: pa.Table, grids: Sequence[FeatureGrid]
-) -> tuple[tuple[FeatureGrid, ...], tuple[str, ...], tuple[float, ...], tuple[float, ...]]:
+def tie(table: pa.Table, grids: Sequence[FeatureGrid]) -> Tied:
     """Give levels their scores, choose the linked features and say how much the link of each pair of them varies.
 
     Parameters
@@ -44,8 +44,8 @@ def tie(
         The same grids, categorical ones with the scores of their levels.
     tuple of str
         The features whose links are counted: at most 64, those most strongly linked.
-    tuple of float, tuple of float
-        See ``Grid.peaks`` and ``Grid.bonds``.
+    three tuples of float, and one of pairs of float
+        See ``Grid.peaks``, ``Grid.bonds``, ``Grid.knots`` and ``Grid.rests``.
 
     Notes
     -----
@@ -57,9 +57,7 @@ def tie(
         return _tied(table.slice(0, _ROWS), grids)
 
 
-def _tied(
-    table: pa.Table, grids: Sequence[FeatureGrid]
-) -> tuple[tuple[FeatureGrid, ...], tuple[str, ...], tuple[float, ...], tuple[float, ...]]:
+def _tied(table: pa.Table, grids: Sequence[FeatureGrid]) -> Tied:
     """The same for a table that is short enough."""
     scored = {g.name: _of_numbers(table, g) for g in grids if g.kind == "numeric" and g.name in table.column_names}
     codes = {g.name: _of_levels(table, g) for g in grids if g.kind == "categorical" and g.name in table.column_names}
@@ -74,7 +72,7 @@ def _tied(
     by_name = {grid.name: grid for grid in made}
     columns = {name: codes[name] if name in codes else numbers(table.column(name)) for name in linked}
     scores = joint.scored(columns, table.num_rows, [by_name[name] for name in linked]).astype(np.float64)
-    return tuple(made), linked, peaks(scores), bonds(scores)
+    return tuple(made), linked, peaks(scores), *bonds(scores), rests(scores)
 
 
 def peaks(scores: Floats) -> tuple[float, ...]:
@@ -88,8 +86,28 @@ def peaks(scores: Floats) -> tuple[float, ...]:
     return tuple(np.round(found, 3).tolist())
 
 
-def bonds(scores: Floats) -> tuple[float, ...]:
-    """How much each pair's Fisher z varies, times rows.
+def rests(scores: Floats) -> tuple[tuple[float, float], ...]:
+    """Skewness and kurtosis of what the others leave unexplained of each score (features, rows); normal: (0, 3)."""
+    if scores.shape[1] < 2:
+        return ((0.0, 3.0),) * len(scores)
+    away = scores - scores.mean(axis=1, keepdims=True)
+    left = joint.inverse(joint.correlations(away @ away.T / away.shape[1])) @ _unit(away)
+    left -= left.mean(axis=1, keepdims=True)
+    sd = left.std(axis=1)
+    third, fourth = (left**3).mean(axis=1), (left**4).mean(axis=1)
+    skew = np.divide(third, sd**3, out=np.zeros_like(sd), where=sd > 1e-6)
+    peak = np.divide(fourth, sd**4, out=np.full_like(sd, 3.0), where=sd > 1e-6)
+    return tuple(zip(np.round(skew, 3).tolist(), np.round(peak, 3).tolist(), strict=True))
+
+
+def _unit(away: Floats) -> Floats:
+    """Centred scores with standard deviation 1; 0 where nothing varies."""
+    sd = away.std(axis=1, keepdims=True)
+    return np.divide(away, sd, out=np.zeros_like(away), where=sd > 1e-9)
+
+
+def bonds(scores: Floats) -> tuple[Row, Row]:
+    """How much each pair's Fisher z varies, and how much of that a few rows make.
 
     Parameters
     ----------
@@ -97,21 +115,42 @@ def bonds(scores: Floats) -> tuple[float, ...]:
 
     Returns
     -------
-    tuple of float
-        Upper triangle by rows: the mean square of the influence function ``a b - r (a^2 + b^2) / 2`` of a correlation
-        over ``(1 - r^2)^2``. 1 for normal data; never below.
+    tuple of float, tuple of float
+        Upper triangle by rows. The mean square of the influence function ``a b - r (a^2 + b^2) / 2`` of a correlation
+        over ``(1 - r^2)^2``: 1 for normal data, never below. And the influence's excess kurtosis, 6 to 12 for normal
+        data.
+
+    Notes
+    -----
+    Powers of the influence are polynomials in the two scores, and their means come from products of powers of all
+    scores at once.
     """
+    pairs = np.triu_indices(len(scores), 1)
     if scores.shape[1] < 2:
-        return (1.0,) * (len(scores) * (len(scores) - 1) // 2)
-    z = scores - scores.mean(axis=1, keepdims=True)
-    sd = z.std(axis=1, keepdims=True)
-    z = np.divide(z, sd, out=np.zeros_like(z), where=sd > 1e-9)
-    rows, squares = z.shape[1], z * z
-    r, both, third = z @ z.T / rows, squares @ squares.T / rows, (squares * z) @ z.T / rows
-    fourth = np.diag(both)
-    variance = both + r * r / 4 * (fourth[:, None] + 2 * both + fourth) - r * (third + third.T)
-    variance = np.clip(variance / np.maximum(1 - r * r, 0.05) ** 2, 1.0, 50.0)
-    return tuple(np.round(variance[np.triu_indices(len(scores), 1)], 3).tolist())
+        return (1.0,) * len(pairs[0]), (0.0,) * len(pairs[0])
+    z = _unit(scores - scores.mean(axis=1, keepdims=True))
+    powers = [z**power for power in range(9)]
+    r = (z @ z.T / z.shape[1])[pairs]
+    influence = np.stack((-r / 2, np.ones_like(r), -r / 2), axis=1)  # coefficients of a^2, a b, b^2
+    squared = _product(influence, influence)
+    second, fourth = (_mean(one, powers, pairs) for one in (squared, _product(squared, squared)))
+    peak = np.divide(fourth, second**2, out=np.full_like(second, 3.0), where=second > 1e-9) - 3
+    variance = np.maximum(second / np.maximum(1 - r * r, 0.05) ** 2, 1.0)
+    return tuple(np.round(variance, 3).tolist()), tuple(np.round(np.maximum(peak, 0.0), 2).tolist())
+
+
+def _product(p: Floats, q: Floats) -> Floats:
+    """Products of polynomials, coefficients in rows; (pairs, terms)."""
+    made = np.zeros((len(p), p.shape[1] + q.shape[1] - 1))
+    for at in range(p.shape[1]):
+        made[:, at : at + q.shape[1]] += p[:, at : at + 1] * q
+    return made
+
+
+def _mean(terms: Floats, powers: list[Floats], pairs: tuple[NDArray[np.intp], NDArray[np.intp]]) -> Floats:
+    """Mean over rows of a polynomial in two scores; its terms are those of one degree, the first's power falling."""
+    degree, rows = terms.shape[1] - 1, powers[0].shape[1]
+    return sum(terms[:, at] * (powers[degree - at] @ powers[at].T)[pairs] / rows for at in range(degree + 1))
 
 
 def _of_numbers(table: pa.Table, grid: FeatureGrid) -> Floats:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from pipeline.profile.grid import FeatureGrid
 _CHUNKS = (20, 60)  # what moves by the week and what moves by the day
 _LEAST, _MOST = 50, 1_000  # rows of a chunk
 _GROUPS = 10
-_SURE = 4.5  # standard deviations of the dispersion above 1
+_SURE = 1e-3  # chance that rows in no order at all show any wobble, over all features and contrasts of a table
 _SORTED = 0.1  # wobble above which the rows are taken for sorted by the feature rather than in order of time
 
 
@@ -40,6 +41,7 @@ def measured(table: pa.Table, grids: Sequence[FeatureGrid]) -> tuple[FeatureGrid
     chance explains is 0, and one above 0.1 too: such rows are sorted by the feature, not in order of time.
     """
     found = dict.fromkeys((grid.name for grid in grids), 0.0)
+    sure = NormalDist().inv_cdf(1 - _SURE / max(len(grids) * len(_CHUNKS) * (_GROUPS + 2), 1))
     for many in _CHUNKS:
         rows = min(table.num_rows // many, _MOST)
         if rows < _LEAST:
@@ -48,7 +50,7 @@ def measured(table: pa.Table, grids: Sequence[FeatureGrid]) -> tuple[FeatureGrid
         chunks = pa.concat_tables([table.slice(int(start), rows) for start in starts])
         for grid in grids:
             if grid.name in table.column_names:
-                own = _of(groups(chunks, grid), many, grid.kind == "numeric")
+                own = _of(groups(chunks, grid), many, grid.kind == "numeric", sure)
                 found[grid.name] = max(found[grid.name], own)
     return tuple(replace(grid, wobble=found[grid.name]) for grid in grids)
 
@@ -68,7 +70,7 @@ def groups(table: pa.Table, grid: FeatureGrid) -> NDArray[np.intp]:
     return np.where(np.isnan(values), -1, np.searchsorted(inner, values, side="right"))
 
 
-def _of(group: NDArray[np.intp], many: int, ordered: bool) -> float:
+def _of(group: NDArray[np.intp], many: int, ordered: bool, sure: float) -> float:
     """The wobble from the bin of each row of consecutive chunks: of the contrast between bins that moves most."""
     here = group >= 0
     chunk = np.repeat(np.arange(many), len(group) // many)[here]
@@ -86,4 +88,8 @@ def _of(group: NDArray[np.intp], many: int, ordered: bool) -> float:
     between = (size[:, None] * gaps**2).sum(axis=0) / (many - 1)
     dispersion = float(np.divide(between, variance, out=np.ones_like(between), where=variance > 1e-9).max(initial=1.0))
     found = (dispersion - 1) / float(size.mean())
-    return found if dispersion > 1 + _SURE * np.sqrt(2 / (many - 1)) and found < _SORTED else 0.0
+    freedom = 2 / 9 / (many - 1)
+    surprise = (np.cbrt(dispersion) - (1 - freedom)) / np.sqrt(
+        freedom
+    )  # chi-square as normal (Wilson and Hilferty 1931)
+    return found if surprise > sure and found < _SORTED else 0.0

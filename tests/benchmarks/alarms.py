@@ -18,6 +18,8 @@ import pyarrow as pa
 from pipeline import drift
 from pipeline.profile import fit_grid, infer, profile
 from storage.settings import Settings
+from tests.benchmarks import real
+from tests.benchmarks.tables import table
 
 REFERENCE = 6_000
 BATCHES = {50: 400, 200: 400, 1_000: 300, 5_000: 120, 20_000: 40, 100_000: 20}  # rows of a batch: how many of them
@@ -104,12 +106,40 @@ def mixed(rng: np.random.Generator, rows: int, columns: int = 30) -> dict[str, p
     return made
 
 
+def alike(rng: np.random.Generator, rows: int) -> dict[str, pa.Array]:
+    """Eight columns whose rows come in hours of 50 that have something in common: 2% of a column's variance."""
+    hours = rng.normal(size=(2, rows // 50 + 1)).repeat(50, axis=1)[:, :rows]
+    made = {}
+    for at in range(6):
+        value = np.sqrt(0.02) * hours[at % 2] + np.sqrt(0.98) * rng.normal(size=rows)
+        made[f"x{at}"] = floats(rng, np.exp(value) if at > 3 else value, 0.02)
+    for at in range(2):
+        codes = np.searchsorted([-0.5, 0.3, 1.2], np.sqrt(0.02) * hours[at] + np.sqrt(0.98) * rng.normal(size=rows))
+        made[f"c{at}"] = pa.array(np.array(["a", "b", "c", "d"])[codes])
+    return made
+
+
+def copied(name: str) -> Draw:
+    """Rows like those of a real table."""
+    return lambda rng, rows: dict(_arrow(real.tables()[name].draw(rng, rows)))
+
+
+def _arrow(made: dict[str, np.ndarray]) -> Iterator[tuple[str, pa.Array]]:
+    whole = table(made)
+    return ((name, whole.column(name).combine_chunks()) for name in whole.column_names)
+
+
 WORLDS: dict[str, Draw] = {
     "5 linked normals": linked,
     "12 heavy tails": heavy,
     "14 of many levels": levels,
     "12 of ties, 30% nulls": holes,
+    "8 of rows alike": alike,
+    "real: adults": copied("adults"),
+    "real: breast cancer": copied("breast cancer"),
+    "real: digits": copied("digits"),
     "30 mixed": mixed,
+    "100 mixed": lambda rng, rows: mixed(rng, rows, 100),
     "300 mixed": lambda rng, rows: mixed(rng, rows, 300),
 }
 
@@ -121,7 +151,7 @@ def measure(seed: int, scale: float) -> Iterator[Measured]:
     """Alarms of every world at every batch size."""
     for number, (world, draw) in enumerate(WORLDS.items()):
         for rows, times in BATCHES.items():
-            batches = int(times * scale / (5 if world.startswith("300") else 1))
+            batches = int(times * scale / (5 if world.startswith("300") else 2 if world.startswith("100") else 1))
             if batches:
                 rng = np.random.default_rng([seed, number, rows])
                 yield Measured(world, rows, batches, *counted(draw, rng, rows, batches))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +18,11 @@ import pyarrow as pa
 from pipeline import drift
 from pipeline.profile import fit_grid, infer, profile
 from storage.settings import Settings
-from tests.benchmarks.tables import SHIFTS, World, table
+from tests.benchmarks import real
+from tests.benchmarks.tables import SHIFTS, Source, World, table
 
+SIZES = (200, 1_000, 5_000)  # rows of a shifted batch
+OF_TEXT = ("new level 3%", "category tilt")  # shifts of text columns
 Judge = Callable[[pa.Table], tuple[bool, set[str]]]
 REFERENCE = 6_000
 HEALTHY = (  # columns, nulls, batch sizes, batches each
@@ -29,6 +33,17 @@ HEALTHY = (  # columns, nulls, batch sizes, batches each
     (300, 0.02, (200, 1_000), 80),
     (12, 0.02, (20_000, 100_000), 60),
 )
+
+
+@dataclass(frozen=True)
+class Found:
+    """Whether one shift was found, and how well the named columns agree with the shifted ones (Jaccard)."""
+
+    source: str
+    rows: int
+    kind: str
+    alarm: bool
+    agreement: float
 
 
 def ours(reference: pa.Table) -> Judge:
@@ -57,24 +72,25 @@ def healthy(fit: Callable[[pa.Table], Judge], seed: int, scale: float) -> Iterat
             yield columns, nulls, rows, total, alarms
 
 
-def shifts(
-    fit: Callable[[pa.Table], Judge], seed: int, times: int, columns: int = 12
-) -> Iterator[tuple[int, str, float, float]]:
-    """(rows, kind of shift, share found, mean Jaccard index of the named columns where found)."""
-    world = World(columns)
-    for rows in (200, 1_000, 5_000):
-        for kind, change in SHIFTS.items():
-            rng = np.random.default_rng([seed, rows])
-            found, agreement = 0, []
+def shifts(fit: Callable[[pa.Table], Judge], seed: int, times: int, sources: Mapping[str, Source]) -> Iterator[Found]:
+    """Every kind of shift in every table at every batch size; a fresh reference every fifth time."""
+    for number, (name, source) in enumerate(sources.items()):
+        for rows in SIZES:
+            rng = np.random.default_rng([seed, number, rows])
             for at in range(times):
-                if at % 10 == 0:
-                    judge = fit(table(world.draw(rng, REFERENCE)))
-                made, truth = change(world, rng, rows)
-                alarm, named = judge(table(made))
-                found += alarm
-                if alarm:
-                    agreement.append(len(named & truth) / max(len(named | truth), 1))
-            yield rows, kind, found / times, float(np.mean(agreement)) if agreement else 0.0
+                if at % 5 == 0:
+                    judge = fit(table(source.draw(rng, REFERENCE)))
+                for kind, change in SHIFTS.items():
+                    if kind in OF_TEXT and not source.text:
+                        continue
+                    made, truth = change(source, rng, rows)
+                    alarm, named = judge(table(made))
+                    yield Found(name, rows, kind, alarm, len(named & truth) / max(len(named | truth), 1))
+
+
+def sources() -> dict[str, Source]:
+    """The tables that are shifted: a made one with heavy tails and up to 200 levels, and real ones."""
+    return {"12 made columns": World(12), **real.tables()}
 
 
 def _run(name: str, fit: Callable[[pa.Table], Judge], seed: int, scale: float, which: str) -> None:
@@ -90,16 +106,26 @@ def _run(name: str, fit: Callable[[pa.Table], Judge], seed: int, scale: float, w
                 flush=True,
             )
     if which != "healthy":
-        lines = list(shifts(fit, seed, max(int(60 * scale), 10)))
-        sizes = sorted({line[0] for line in lines})
-        print("  found (columns named, Jaccard)" + "".join(f"{rows:>18,}" for rows in sizes))
-        for kind in [*SHIFTS, "mean"]:
-            cells = []
-            for rows in sizes:
-                at = [line for line in lines if line[0] == rows and kind in ("mean", line[1])]
-                cells.append(f"{np.mean([line[2] for line in at]):9.3f} ({np.mean([line[3] for line in at]):.2f})  ")
-            print(f"  {kind:30}" + "".join(f"{cell:>18}" for cell in cells))
+        found = list(shifts(fit, seed, max(int(20 * scale), 5), sources()))
+        print("  found (columns named, Jaccard)" + "".join(f"{rows:>18,}" for rows in SIZES))
+        for kind in SHIFTS:
+            _line(kind, [one for one in found if one.kind == kind])
+        _line("mean of kinds", found)
+        print("  by table, mean of kinds")
+        for source in dict.fromkeys(one.source for one in found):
+            _line(source, [one for one in found if one.source == source])
     print(f"  {time.perf_counter() - started:.0f} s")
+
+
+def _line(label: str, found: list[Found]) -> None:
+    """Share found and Jaccard index at each batch size, each kind of shift counting alike."""
+    cells = []
+    for rows in SIZES:
+        here = [[one for one in found if one.rows == rows and one.kind == kind] for kind in SHIFTS]
+        share = [np.mean([one.alarm for one in kind]) for kind in here if kind]
+        named = [np.mean([one.agreement for one in kind if one.alarm]) for kind in here if any(x.alarm for x in kind)]
+        cells.append(f"{np.mean(share):9.3f} ({np.mean(named or [0.0]):.2f})  ")
+    print(f"  {label:30}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
 
 
 def interval(alarms: int, total: int) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -48,6 +49,12 @@ class World:
         """Names of the text columns."""
         return [f"c{at}" for at in range(self.columns // 3)]
 
+    def moved(self, tilt: float) -> set[str]:
+        """The columns that hang on the first factor."""
+        factors = max(len(self.numeric) // 4, 1)
+        moved = {name for at, name in enumerate(self.numeric) if at % factors == 0}
+        return moved | {name for at, name in enumerate(self.text) if at % 2 == 0} if tilt else set()
+
     def draw(self, rng: np.random.Generator, rows: int, tilt: float = 0.0) -> dict[str, NDArray]:
         """Columns of so many healthy rows; ``tilt`` moves the first factor by so many standard deviations."""
         factors = rng.standard_normal((max(len(self.numeric) // 4, 1), rows))
@@ -90,6 +97,17 @@ def table(made: dict[str, NDArray]) -> pa.Table:
     return pa.table(arrays)
 
 
+class Source(Protocol):
+    """What healthy and tilted rows are drawn from: ``World`` here, ``real.Copied``."""
+
+    @property
+    def numeric(self) -> list[str]: ...
+    @property
+    def text(self) -> list[str]: ...
+    def moved(self, tilt: float) -> set[str]: ...
+    def draw(self, rng: np.random.Generator, rows: int, tilt: float = 0.0) -> dict[str, NDArray]: ...
+
+
 Changed = tuple[dict[str, NDArray], set[str]]
 
 
@@ -99,14 +117,14 @@ def _sd(values: NDArray) -> float:
     return float(high - low) / 2
 
 
-def shifted(world: World, rng: np.random.Generator, rows: int) -> Changed:
+def shifted(world: Source, rng: np.random.Generator, rows: int) -> Changed:
     """The mean of one column rises by a quarter of its spread."""
     made, name = world.draw(rng, rows), str(rng.choice(world.numeric))
     made[name] = made[name] + 0.25 * _sd(made[name])
     return made, {name}
 
 
-def scaled(world: World, rng: np.random.Generator, rows: int) -> Changed:
+def scaled(world: Source, rng: np.random.Generator, rows: int) -> Changed:
     """One column spreads 1.3 times as wide around its median."""
     made, name = world.draw(rng, rows), str(rng.choice(world.numeric))
     middle = np.nanmedian(made[name])
@@ -114,14 +132,14 @@ def scaled(world: World, rng: np.random.Generator, rows: int) -> Changed:
     return made, {name}
 
 
-def noised(world: World, rng: np.random.Generator, rows: int) -> Changed:
+def noised(world: Source, rng: np.random.Generator, rows: int) -> Changed:
     """Noise as wide as the column is added to one column."""
     made, name = world.draw(rng, rows), str(rng.choice(world.numeric))
     made[name] = made[name] + rng.standard_normal(rows) * _sd(made[name])
     return made, {name}
 
 
-def wrong_unit(world: World, rng: np.random.Generator, rows: int) -> Changed:
+def wrong_unit(world: Source, rng: np.random.Generator, rows: int) -> Changed:
     """5% of one column's rows are in another unit."""
     made, name = world.draw(rng, rows), str(rng.choice(world.numeric))
     factor = rng.choice([1000.0, 4.184, 0.001])
@@ -129,7 +147,7 @@ def wrong_unit(world: World, rng: np.random.Generator, rows: int) -> Changed:
     return made, {name}
 
 
-def piled_up(world: World, rng: np.random.Generator, rows: int) -> Changed:
+def piled_up(world: Source, rng: np.random.Generator, rows: int) -> Changed:
     """5% of one column's rows have one and the same value."""
     made, name = world.draw(rng, rows), str(rng.choice(world.numeric))
     value = np.nanquantile(made[name][made[name] != 0], rng.uniform(0.2, 0.9))
@@ -137,21 +155,21 @@ def piled_up(world: World, rng: np.random.Generator, rows: int) -> Changed:
     return made, {name}
 
 
-def more_nulls(world: World, rng: np.random.Generator, rows: int) -> Changed:
+def more_nulls(world: Source, rng: np.random.Generator, rows: int) -> Changed:
     """6% more of one column is missing."""
     made, name = world.draw(rng, rows), str(rng.choice(world.numeric))
     made[name] = np.where(rng.random(rows) < 0.06, np.nan, made[name])
     return made, {name}
 
 
-def new_level(world: World, rng: np.random.Generator, rows: int) -> Changed:
+def new_level(world: Source, rng: np.random.Generator, rows: int) -> Changed:
     """3% of one text column's rows have a level never seen before."""
     made, name = world.draw(rng, rows), str(rng.choice(world.text))
     made[name] = np.where(rng.random(rows) < 0.03, 999, made[name])
     return made, {name}
 
 
-def tilted_levels(world: World, rng: np.random.Generator, rows: int) -> Changed:
+def tilted_levels(world: Source, rng: np.random.Generator, rows: int) -> Changed:
     """The most frequent level of one text column draws a third of the other rows' shares nearer to itself."""
     made, at = world.draw(rng, rows), int(rng.integers(len(world.text)))
     name = world.text[at]
@@ -159,21 +177,19 @@ def tilted_levels(world: World, rng: np.random.Generator, rows: int) -> Changed:
     return made, {name}
 
 
-def tilted_population(world: World, rng: np.random.Generator, rows: int) -> Changed:
+def tilted_population(world: Source, rng: np.random.Generator, rows: int) -> Changed:
     """Other people come: the first factor moves by a third of a standard deviation, and all that hangs on it."""
-    factors = max(len(world.numeric) // 4, 1)
-    moved = {name for at, name in enumerate(world.numeric) if at % factors == 0}
-    return world.draw(rng, rows, tilt=0.35), moved | {name for at, name in enumerate(world.text) if at % 2 == 0}
+    return world.draw(rng, rows, tilt=0.35), world.moved(0.35)
 
 
-def broken_link(world: World, rng: np.random.Generator, rows: int) -> Changed:
+def broken_link(world: Source, rng: np.random.Generator, rows: int) -> Changed:
     """One column is shuffled: its own distribution stands still, its links are gone."""
     made, name = world.draw(rng, rows), str(rng.choice(world.numeric))
     made[name] = rng.permutation(made[name])
     return made, {name}
 
 
-SHIFTS: dict[str, Callable[[World, np.random.Generator, int], Changed]] = {
+SHIFTS: dict[str, Callable[[Source, np.random.Generator, int], Changed]] = {
     "mean +.25 sd": shifted,
     "scale x1.3": scaled,
     "noise": noised,
