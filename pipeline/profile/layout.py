@@ -124,7 +124,7 @@ def rare(parts: Sequence[FeatureProfile], grids: Sequence[FeatureGrid]) -> tuple
 
 
 def due(counts: Floats, grids: Sequence[FeatureGrid]) -> Floats:
-    """A reference's counts of levels, (lines, levels), with as many rows in its rare ones as are due in another table."""
+    """A reference's counts of levels, (lines, levels), with as many rows in the rare ones as are due elsewhere."""
     found = counts
     for at, grid in enumerate(grids):
         if grid.due:
