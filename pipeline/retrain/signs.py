@@ -170,7 +170,7 @@ def _turned(look: Look) -> str:
     truth = look.number == 1
     area = performance.area(truth, look.said.probabilities[:, 1])
     few = min(int(truth.sum()), int((~truth).sum()))
-    if not np.isfinite(area) or area > 0.5 - max(0.1, 1.2 / math.sqrt(max(few, 1))):
+    if not np.isfinite(area) or area > 0.5 - max(0.15, 1.2 / math.sqrt(max(few, 1))):
         return ""
     return f"they say the opposite of the predictions (ROC AUC {area:.2f}): turned round, or the world is."
 
