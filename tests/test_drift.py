@@ -176,6 +176,26 @@ def test_450_kcal_more_are_found_in_words(people: Watched):
     assert "healthy batch of 200" in report.explanation
 
 
+def test_values_that_crowd_into_a_narrow_range_are_named_and_told():
+    rng = np.random.default_rng(8)
+    watched = Watched(pa.table({name: rng.normal(size=6_000) for name in "abcd"}))
+    values = rng.normal(size=1_000)
+    values[:50] /= 100  # 5% in another unit: all near 0, where the middle of a normal curve is anyway
+    report = watched.judge(with_column(pa.table({name: rng.normal(size=1_000) for name in "abcd"}), "b", values))
+    assert report.drifted == ("b",)
+    assert (report.features[0].eye, "of rows between" in report.features[0].explanation) == ("narrow range", True)
+
+
+def test_values_that_the_reference_never_had_are_named_and_told():
+    rng = np.random.default_rng(9)
+    watched = Watched(pa.table({name: rng.integers(0, 400, 6_000) * 2.0 for name in "ab"}))
+    values = rng.integers(0, 400, 1_000) * 2.0
+    values[:60] += 1.0  # odd where the reference has even numbers only
+    report = watched.judge(pa.table({"a": rng.integers(0, 400, 1_000) * 2.0, "b": values}))
+    assert report.drifted == ("b",)
+    assert "the reference does not know" in report.features[0].explanation
+
+
 def test_a_broken_link_is_found_though_margins_stand_still(people: Watched):
     rng = np.random.default_rng(16)
     batch = adults(rng, 1_000)

@@ -21,8 +21,9 @@ Floats = NDArray[np.float64]
 REST = "given the others"  # the eye that asks the other features
 WEIGHT_OF_REST = 0.14
 NUMERIC_EYES = {
-    "location": 0.20, "scale": 0.06, "upper end": 0.06, "lower end": 0.06, "cumulative": 0.02, "shape": 0.08,
-    "single value": 0.12, "unseen values": 0.06, "tails": 0.08, REST: WEIGHT_OF_REST, "nulls": 0.12,
+    "location": 0.18, "scale": 0.06, "upper end": 0.06, "lower end": 0.06, "cumulative": 0.02, "shape": 0.08,
+    "single value": 0.10, "narrow range": 0.05, "unseen values": 0.06, "tails": 0.07, REST: WEIGHT_OF_REST,
+    "nulls": 0.12,
 }  # fmt: skip
 LEVEL_EYES = {"shape": 0.42, "single level": 0.22, "new levels": 0.12, REST: WEIGHT_OF_REST, "nulls": 0.10}
 _CHUNKS = 20.0  # consecutive parts that a reference averages over
@@ -135,33 +136,60 @@ def numbers(base: Board, seen: Board, least_rows: int, rest: eyes.Seen | None = 
     n, m = _effective(two.present, one.present, base.wobble)
     all_n, all_m = _effective(two.rows, one.rows, base.wobble)
     by_n, by_m = n / np.maximum(two.present, 1), m / np.maximum(one.present, 1)
-    cells, many = eyes.moved(_weighed(two.shards, by_n), n, _weighed(one.shards, by_m), m)
-    single = [np.take_along_axis(side.shards, cells, 1) * by[:, None] for side, by in ((two, by_n), (one, by_m))]
+    marks, cells, many = _marked(base, seen, (n, by_n), (m, by_m))
     (scored, tail), (usual, usual_tail) = lens.means(two.shares), base.means
-    tails = [tail * n[:, None], usual_tail * m[:, None]]
     nulls = [two.nulls * all_n / np.maximum(two.rows, 1), one.nulls * all_m / np.maximum(one.rows, 1)]
-    unseen, once, again = base.lone
-    clump = 1 + again * n / m  # an unseen value that comes at all comes more than once in a large batch
-    fresh = [np.einsum("lc,lc->l", unseen, two.shards) * by_n / clump, once * by_m / clump]
-    x, y = (np.column_stack((single[at], tails[at], fresh[at], nulls[at])) for at in (0, 1))
+    x = np.column_stack((marks[0], tail * n[:, None], nulls[0]))
+    y = np.column_stack((marks[1], usual_tail * m[:, None], nulls[1]))
     wide_n, wide_m = (np.column_stack((*(a,) * (x.shape[1] - 1), b)) for a, b in ((n, all_n), (m, all_m)))
     log_p, effect = eyes.counted(x, wide_n, y, wide_m)
-    log_p[:, -2] = np.where(fresh[0] * m > fresh[1] * n, log_p[:, -2], 0.0)
-    edge = cells.shape[1]
-    best, outer = log_p[:, :edge].argmin(axis=1), log_p[:, edge:-2].argmin(axis=1) + edge
+    log_p[:, 4] = np.where(x[:, 4] * m > y[:, 4] * n, log_p[:, 4], 0.0)  # fewer unseen values surprise nobody
     at = np.arange(len(n))
+    single, narrow, outer = (log_p[:, one:end].argmin(axis=1) + one for one, end in ((0, 2), (2, 4), (5, 9)))
     rows = (
         *_shifts(usual, scored, n, m),
         eyes.gap(one.shares, two.shares, n, m),
         eyes.shape(grouped(two.cells, lens.group_of) * by_n[:, None], base.groups * by_m[:, None], n, m),
-        (np.minimum(log_p[at, best] + np.log(many), 0.0), effect[at, best]),
-        (log_p[:, -2], effect[:, -2]),
-        (pool(log_p[:, edge:-2], np.full(4, 0.25)), effect[at, outer]),
+        (np.minimum(log_p[at, single] + np.log(many[0]), 0.0), effect[at, single]),
+        (np.minimum(log_p[at, narrow] + np.log(many[1]), 0.0), effect[at, narrow]),
+        (log_p[:, 4], effect[:, 4]),
+        (pool(log_p[:, 5:9], np.full(4, 0.25)), effect[at, outer]),
         rest or (np.zeros_like(n), np.zeros_like(n)),
         (log_p[:, -1], effect[:, -1]),
     )
     few = np.minimum(two.present, one.present) < least_rows
-    return Found(*_side_by_side(rows, few), cells[at, best], few, 1 / n + 1 / m)
+    return Found(*_side_by_side(rows, few), cells[at, single], few, 1 / n + 1 / m)
+
+
+def _marked(
+    base: Board, seen: Board, batch: tuple[Floats, Floats], reference: tuple[Floats, Floats]
+) -> tuple[list[Floats], NDArray[np.intp], tuple[Floats, Floats]]:
+    """Rows of batch and of reference in the places that changed most, after the design effect.
+
+    Parameters
+    ----------
+    batch, reference : tuple of ndarray
+        Rows after the design effect, and what a row counts.
+
+    Returns
+    -------
+    list of two ndarray of shape (lines, 5)
+        The single values that gained and lost most, the ranges of two cells that did, values not seen before.
+    ndarray of shape (lines, 2)
+        Those single values.
+    tuple of ndarray of shape (lines,)
+        How many values, and how many ranges, there were to choose from.
+    """
+    (n, by_n), (m, by_m), one, two = batch, reference, base.numbers, seen.numbers
+    cells, values = eyes.moved(_weighed(two.shards, by_n), n, _weighed(one.shards, by_m), m)
+    pairs = [(side.cells[:, :-1] + side.cells[:, 1:]) * by[:, None] for side, by in ((two, by_n), (one, by_m))]
+    ends, ranges = eyes.moved(pairs[0], n, pairs[1], m)
+    unseen, once, again = base.lone
+    clump = 1 + again * n / m  # an unseen value that comes at all comes more than once in a large batch
+    fresh = [np.einsum("lc,lc->l", unseen, two.shards) * by_n / clump, once * by_m / clump]
+    single = [np.take_along_axis(side.shards, cells, 1) * by[:, None] for side, by in ((two, by_n), (one, by_m))]
+    narrow = [np.take_along_axis(pair, ends, 1) for pair in pairs]
+    return [np.column_stack(parts) for parts in zip(single, narrow, fresh, strict=True)], cells, (values, ranges)
 
 
 def _weighed(shards: NDArray[np.float32], by: Floats) -> NDArray[np.float32]:

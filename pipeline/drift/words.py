@@ -79,6 +79,8 @@ def _number(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile, eye: 
             said.append(f"has {percent(float(share))} of rows {where} anything seen in the reference")
     if eye == "single value":
         said.append(_pile(grid, base, seen, cell))
+    if eye == "narrow range":
+        said.append(_crowd(grid, base, seen))
     if eye == "unseen values":
         fresh = seen.counts[base.counts == 0].sum() / seen.present
         said.append(f"has {percent(float(fresh))} of rows at values the reference does not know")
@@ -128,6 +130,16 @@ def _pile(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile, cell: i
         where = f"at one value between {low:,.4g} and {high:,.4g}"
     before, now = base.counts.flat[cell] / base.present, seen.counts.flat[cell] / seen.present
     return f"has {percent(float(now))} of rows {where} where {percent(float(before))} were"
+
+
+def _crowd(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile) -> str:
+    """The narrow range whose share changed most for its size."""
+    before, now = ((side.cells[:-1] + side.cells[1:]) / side.present for side in (base, seen))
+    at = int((np.abs(now - before) / np.sqrt(before + now + 1e-9)).argmax())
+    edges = np.r_[base.low or 0.0, grid.bounds, base.high or 0.0]
+    low, high = float(edges[min(at, len(edges) - 2)]), float(edges[min(at + 2, len(edges) - 1)])
+    here, usual = percent(float(now[at])), percent(float(before[at]))
+    return f"has {here} of rows between {low:,.4g} and {high:,.4g} where {usual} were"
 
 
 def _levels(reference: Profile, batch: Profile, name: str) -> list[str]:
