@@ -7,8 +7,8 @@ or a backtest's memory); the same situation always gives the same choice.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pipeline.performance import Paired, Shift, change_point, primary
@@ -18,7 +18,14 @@ from storage.settings import Settings
 Step = Literal["keep", "train", "quarantine", "hold", "rollback"]
 LONGEST_WAIT = 64  # batches; each contest in a row that finds nothing better doubles the cool-down up to here
 CHUNK = 1000  # rows put together when the usual level is looked for
+START = 1.5  # trainings allowed from the first batch on, beside the budget's share
+ENOUGH = 3000  # labelled rows before a lower level is accepted: contests on fewer can miss what is worth having
+VAIN = 3  # contests in a row that found nothing better, after which a lower level is the usual one
 SHORT = 2.0  # times what is worth acting on: so far below the old level is not restored
+DECAY = 0.7  # of the gain of a doubling of rows, from one doubling to the next
+FIRST = 4  # times the champion's rows must have come before growth alone trains, where its learning curve is not steep
+PAIRED = 0.7  # standard error of a difference on the same rows, in standard errors of the level
+_JURY = 1000  # rows that judge, at most
 HINT = 0.1  # p-value of a measured loss that is enough when the inputs drift as well
 
 
@@ -38,6 +45,16 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Normal:
+    """A lower level that became the usual one, because contest after contest found nothing better."""
+
+    level: Metric
+    since: int  # first batch it was measured on
+    settled: int  # batch at which it was said
+    vain: int  # contests in a row that had been in vain by then
+
+
+@dataclass(frozen=True)
 class Situation:
     """All that a decision looks at."""
 
@@ -46,7 +63,9 @@ class Situation:
     champion_id: int | None
     expected: Metric | None = None  # deciding metric of the champion on rows it was not fitted on, when it was promoted
     champion_rows: int = 0  # rows it was fitted on
-    doubling: float | None = None  # gain that twice these rows would bring: its ``details["doubling"]``
+    doubling: float | None = None  # gain that the last doubling of its rows brought: its ``details["doubling"]``
+    doubling_error: float = 0.0  # of that
+    grown: bool = False  # the champion came because rows had come, and not after a loss
     new_rows: int = 0  # learnable labelled rows that came since the newest row the champion was fitted on
     since_training: int | None = None  # batches since the last contest that fitted; None: there was none
     since_promotion: int | None = None  # batches since the champion came; None: it is the first
@@ -59,6 +78,7 @@ class Situation:
     person: str = ""  # a person asks for a training, and why
     held: bool = False  # a challenger or doubtful labels wait for a person
     strange: str = ""  # why labels that have just come should be looked at closely
+    normal: Normal | None = None  # the newest one, of this champion or an earlier one
     rival: Paired | None = None  # predecessor (first), champion (second) on labelled rows since the promotion
 
 
@@ -112,6 +132,9 @@ def decide(situation: Situation, settings: Settings) -> Choice:
     if not signals:
         return Choice("keep", "none", _calm(situation, settings, shift), details)
     first = signals[0]
+    normal = _settled(situation, settings, shift, fired)
+    if normal is not None:
+        return _accepted(situation, settings, normal, details)
     at = next((signal.change_at for signal in signals if signal.change_at is not None), None)
     if first.trigger == "person":
         return Choice("train", "person", first.reason, details, change_at=at)
@@ -127,6 +150,44 @@ def decide(situation: Situation, settings: Settings) -> Choice:
         told = f"{first.reason} No training now ({barred}), but earlier champions are judged again."
         return Choice("train", first.trigger, told, details, fit=False, change_at=at)
     return Choice("keep", first.trigger, f"{first.reason} Not trained: {barred}.", details, change_at=at)
+
+
+def _settled(
+    situation: Situation, settings: Settings, shift: Shift | None, fired: Mapping[str, Signal]
+) -> Normal | None:
+    """The level that has to be lived with: measured on enough rows, and contest after contest was in vain."""
+    vain = situation.rejections - (situation.normal.vain if _reigns(situation) else 0)
+    if not {"performance", "shortfall"} & set(fired) or "person" in fired or vain < VAIN:
+        return None
+    at = fired["performance"].change_at if "performance" in fired else None
+    points = [p for p in _measured(situation) if at is None or p.batch_id >= at]
+    level = _pooled([p.measured for p in points if p.measured], math.inf)[0]
+    if level.rows < max(ENOUGH, 2 * settings.retrain.min_labelled):
+        return None
+    return Normal(level, points[0].batch_id, situation.points[-1].batch_id, situation.rejections)
+
+
+def _accepted(situation: Situation, settings: Settings, normal: Normal, details: dict[str, Any]) -> Choice:
+    """Say that a lower level is the usual one from now on."""
+    name, before = _words(primary(situation.schema, settings.retrain.metric).name), situation.expected
+    usual = f", where {before.value:.3f} was usual" if before else ""
+    told = (
+        f"The new normal: {name} {normal.level.value:.3f}, measured on {normal.level.rows} labelled rows since batch "
+        f"{normal.since}{usual}. {situation.rejections} trainings in a row found nothing better."
+    )
+    level = {"value": normal.level.value, "low": normal.level.low, "high": normal.level.high, "rows": normal.level.rows}
+    found = {"level": level, "since": normal.since, "settled": normal.settled, "vain": normal.vain}
+    details = {**details, "fired": [], "normal": found}
+    if situation.strange:
+        look = _look(situation, details)
+        return replace(look, reason=f"{told} {look.reason}")
+    return Choice("keep", "performance", told, details)
+
+
+def normal_of(details: Mapping[str, Any]) -> Normal | None:
+    """The new normal that a choice's details tell of, if they do."""
+    found = details.get("normal")
+    return Normal(Metric(**found["level"]), found["since"], found["settled"], found["vain"]) if found else None
 
 
 def _quarantine(point: Point) -> Choice:
@@ -169,10 +230,24 @@ def loss_since(situation: Situation, settings: Settings) -> Shift | None:
         that is known, through the measured batches (1, 2, ...).
     """
     sign = -1.0 if primary(situation.schema, settings.retrain.metric).higher else 1.0
-    known = [situation.expected] if situation.expected else []
-    known += [p.measured for p in _measured(situation) if p.measured]
+    level, points = _since_normal(situation)
+    known = ([level] if level else []) + [p.measured for p in points if p.measured]
     errors = [max((m.high - m.low) / 3.92, 1e-9) for m in known]
     return change_point([sign * m.value for m in known], errors, [m.rows for m in known])
+
+
+def _since_normal(situation: Situation) -> tuple[Metric | None, list[Point]]:
+    """The level that the champion is held to, and the measured batches that are held to it."""
+    points, normal = _measured(situation), situation.normal
+    if normal is None or not _reigns(situation):
+        return situation.expected, points
+    return normal.level, [p for p in points if p.batch_id > normal.settled]
+
+
+def _reigns(situation: Situation) -> bool:
+    """Whether the new normal is one of the present champion."""
+    points, normal = _measured(situation), situation.normal
+    return normal is not None and bool(points) and normal.since >= points[0].batch_id
 
 
 def _measured(situation: Situation) -> list[Point]:
@@ -220,7 +295,9 @@ def _shortfall(situation: Situation, settings: Settings, shift: Shift | None) ->
     if not settings.retrain.on_performance or situation.since_promotion is None or not measured:
         return None
     row = primary(situation.schema, settings.retrain.metric)
-    chunks = _pooled([p.measured for p in situation.points if p.measured and not p.faults], CHUNK)
+    since = situation.normal.since if situation.normal else 0
+    known = [p.measured for p in situation.points if p.measured and not p.faults and p.batch_id >= since]
+    chunks = _pooled(known, CHUNK)
     usual = sorted((m.value for m in chunks), reverse=not row.higher)[math.ceil(0.8 * len(chunks)) - 1]
     now = _pooled(measured, math.inf)[0]
     short = row.gain(now.value, usual)
@@ -251,26 +328,23 @@ def _pooled(metrics: Sequence[Metric], rows: float) -> list[Metric]:
 
 
 def _batch_at(situation: Situation, shift: Shift) -> int | None:
-    points = _measured(situation)
-    at = shift.at - (1 if situation.expected else 0)
+    level, points = _since_normal(situation)
+    at = shift.at - (1 if level else 0)
     return points[at].batch_id if 0 <= at < len(points) else None
 
 
 def _drift(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
-    """A drift episode not answered yet, with enough labels to judge by, unless drift proved harmless before."""
-    if not settings.retrain.on_drift or situation.onset is None:
+    """A drift episode not answered yet, with enough labels to judge by and a sign of harm."""
+    if not settings.retrain.on_drift or situation.onset is None or shift is None:
         return None
     since = [p for p in _measured(situation) if p.batch_id >= situation.onset]
     rows = sum(p.measured.rows for p in since if p.measured)
-    if rows < 2 * settings.retrain.min_labelled:
-        return None
-    harmed = shift is not None and shift.p_value < HINT and shift.rise >= material(situation, settings)
-    if situation.rejections and not harmed:
+    if rows < settings.retrain.min_labelled or shift.p_value >= HINT or shift.rise < material(situation, settings):
         return None
     named = sorted({name for p in situation.points if p.batch_id >= situation.onset for name in p.drifted})
     told = f"The inputs drift since batch {situation.onset} ({', '.join(named[:4]) or 'many small moves'})"
-    harm = f"measured loss {shift.rise:.3f}, p = {shift.p_value:.2g}" if shift else "no measured loss"
-    return Signal("drift", f"{told}; {harm}.", urgent=harmed, change_at=situation.onset if harmed else None)
+    harm = f"measured loss {shift.rise:.3f}, p = {shift.p_value:.2g}"
+    return Signal("drift", f"{told}; {harm}.", urgent=True, change_at=situation.onset)
 
 
 def _estimate(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
@@ -302,11 +376,31 @@ def _growth(situation: Situation, settings: Settings, shift: Shift | None) -> Si
         or new < 2 * settings.retrain.min_labelled
     ):
         return None
-    gain = situation.doubling * 0.5**situation.rejections * math.log2(1 + new / rows)
-    if gain < (2 if situation.since_promotion is None else 3) * material(situation, settings):
+    doublings = math.log2(1 + new / rows)
+    likely, surely = (
+        _promise(g, doublings) for g in (situation.doubling, situation.doubling - situation.doubling_error)
+    )
+    enough = 2 * material(situation, settings)
+    steep = surely * 0.5**situation.rejections >= (1.5 if situation.grown else 1.0) * enough
+    due = not situation.grown and new >= FIRST * 2**situation.rejections * rows and likely >= enough
+    if not (steep or due) or likely < 2 * _blur(situation, settings, new):
         return None
-    told = f"{new} new labelled rows beside the champion's {rows}: its learning curve promises {gain:.3f} more."
+    told = f"{new} new labelled rows beside the champion's {rows}: its learning curve promises {likely:.3f} more."
     return Signal("rows", told)
+
+
+def _blur(situation: Situation, settings: Settings, new: int) -> float:
+    """Standard error of what a contest on the newer half of the new rows could show."""
+    level = situation.expected
+    if level is None:
+        return 0.0
+    jury = min(max(new // 2, settings.retrain.min_labelled), _JURY)
+    return PAIRED * (level.high - level.low) / 3.92 * math.sqrt(level.rows / jury)
+
+
+def _promise(doubling: float, doublings: float) -> float:
+    """What so many more doublings bring when the last one brought ``doubling``."""
+    return doubling * DECAY * (1 - DECAY**doublings) / (1 - DECAY)
 
 
 def _schedule(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
@@ -346,12 +440,18 @@ def _barred(situation: Situation, settings: Settings, signal: Signal) -> str:
         return f"cool-down, {since} of {wait} batches since the last training"
     if young is not None and young < asked.tenure:
         return f"the champion is {young} batches old and stays for {asked.tenure}"
-    allowed = max(4, math.ceil(asked.budget * min(situation.batches, 100) / 100))
+    allowed = _allowed(situation, settings) - (0 if signal.urgent else 1)
     if situation.trainings >= allowed:
         return f"budget, {situation.trainings} of {allowed} trainings in the last {min(situation.batches, 100)} batches"
     if sum(p.measured.rows for p in _measured(situation) if p.measured) < asked.min_labelled:
         return f"fewer than {asked.min_labelled} labelled rows to judge by"
     return ""
+
+
+def _allowed(situation: Situation, settings: Settings) -> int:
+    """Trainings that the budget allows by now: a start, and then its share of the batches."""
+    share = settings.retrain.budget * min(situation.batches, 100) / 100
+    return min(settings.retrain.budget, math.floor(START + share))
 
 
 def _wait(situation: Situation, settings: Settings, signal: Signal) -> int:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from sqlite_utils import Database
 
 from pipeline import drift, health, models, performance
-from pipeline.decide import Choice, Point, Situation
+from pipeline.decide import Choice, Normal, Point, Situation, normal_of
 from pipeline.desk import Desk, Shelf
 from pipeline.quality import labelled_rows, metric_of
 from pipeline.retrain import Order, Rival
@@ -94,6 +94,8 @@ def situation(desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, fr
         expected=champion.metrics.get(metric),
         champion_rows=champion.rows,
         doubling=champion.details.get("doubling"),
+        doubling_error=champion.details.get("doubling_error", 0.0),
+        grown=bool(reigns) and reigns[-1].trigger == "rows",
         new_rows=history.learnable_rows(desk.db, monitor.id, after=max(champion.trained_on)),
         since_training=sum(at > fitted[0].created_at for at in arrivals) if fitted else None,
         since_promotion=since_promotion,
@@ -105,6 +107,7 @@ def situation(desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, fr
         retired=any(version.state == "retired" for version in versions),
         held=any(version.state == "held" for version in versions) or bool(waiting(desk, monitor.id)),
         strange=next(iter(reversed(strange.values())), ""),
+        normal=_normal(desk, monitor),
         rival=_rival(desk, monitor, settings, champion, reigns, since_promotion),
     )
     before = {(item.kind, item.found_batch): item for item in stored}
@@ -216,6 +219,12 @@ def _recent(fitted: Sequence, arrivals: Sequence[int]) -> int:
 def _in_a_row(items: Sequence[Training], wanted: Callable[[Training], bool]) -> int:
     """How many of the newest in a row are as wanted; ``items`` are newest first."""
     return next((at for at, item in enumerate(items) if not wanted(item)), len(items))
+
+
+def _normal(desk: Shelf, monitor: Monitor) -> Normal | None:
+    """The newest level that had to be accepted as the usual one."""
+    told = history.events(desk.db, monitor.id, kinds=("new_normal",), last=1)
+    return normal_of(told[0].details) if told else None
 
 
 def _rival(

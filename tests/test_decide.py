@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.decide import LONGEST_WAIT, Point, Situation, decide, loss_since
+from pipeline.decide import LONGEST_WAIT, VAIN, Point, Situation, decide, loss_since, normal_of
 from pipeline.performance import Paired, wilson
 from storage.records import Fault, Feature, Metric, Schema
 from storage.settings import Settings, changed
@@ -67,11 +67,15 @@ def test_drift_without_harm_is_told_as_such() -> None:
     assert "the labels will tell" in decide(waiting, SETTINGS).reason
 
 
-def test_a_new_drift_episode_is_answered_once() -> None:
-    drifting = last(stream([0.9] * 5, onset=5), verdict="drift", score=3.0, drifted=("a",))
-    assert (decide(drifting, SETTINGS).action, decide(drifting, SETTINGS).trigger) == ("train", "drift")
-    assert decide(replace(drifting, rejections=1), SETTINGS).action == "keep"
+def test_drift_with_a_hint_of_harm_is_answered() -> None:
+    """A loss too small to speak for itself is enough when the inputs drift from the same batch on."""
+    drifting = last(stream([0.9] * 4 + [0.875], onset=5), verdict="drift", score=3.0, drifted=("a",))
+    choice = decide(drifting, SETTINGS)
+    assert (choice.action, choice.trigger, choice.change_at) == ("train", "drift", 5)
+    assert decide(replace(drifting, onset=None), SETTINGS).action == "keep"
     assert decide(drifting, changed(SETTINGS, {"retrain.on_drift": False})).action == "keep"
+    harmless = last(stream([0.9] * 5, onset=5), verdict="drift", score=3.0, drifted=("a",))
+    assert decide(harmless, SETTINGS).action == "keep"
 
 
 LOST = [0.9, 0.9, 0.8, 0.8]
@@ -123,10 +127,45 @@ def test_a_young_champion_that_loses_to_its_predecessor_is_rolled_back() -> None
 
 
 def test_new_rows_pay_by_the_learning_curve() -> None:
-    grown = stream([0.9] * 5, doubling=0.02, new_rows=5000)
-    assert (decide(grown, SETTINGS).action, decide(grown, SETTINGS).trigger) == ("train", "rows")
-    assert decide(replace(grown, doubling=0.002), SETTINGS).action == "keep"
-    assert decide(replace(grown, rejections=3), SETTINGS).action == "keep"
+    many = stream([0.9] * 5, doubling=0.02, doubling_error=0.015, new_rows=5000)
+    assert (decide(many, SETTINGS).action, decide(many, SETTINGS).trigger) == ("train", "rows")
+    assert decide(replace(many, doubling=0.002), SETTINGS).action == "keep"
+    assert decide(replace(many, new_rows=3000), SETTINGS).action == "keep"  # not steep for sure, so it waits for more
+    assert decide(replace(many, rejections=3), SETTINGS).action == "keep"
+
+
+def test_a_steep_learning_curve_need_not_wait_and_may_be_followed_again() -> None:
+    steep = stream([0.9] * 3, doubling=0.06, doubling_error=0.01, new_rows=1500)
+    assert decide(steep, SETTINGS).trigger == "rows"
+    assert decide(replace(steep, grown=True), SETTINGS).trigger == "rows"
+    flat = stream([0.9] * 9, doubling=0.02, doubling_error=0.015, new_rows=9000)
+    assert decide(flat, SETTINGS).trigger == "rows"
+    assert decide(replace(flat, grown=True), SETTINGS).action == "keep"
+
+
+def harder(rejections: int, **extra) -> Situation:
+    """The world has become harder: 0.9 is gone, and contests find nothing."""
+    return stream([0.9] * 4 + [0.82] * 8, rejections=rejections, since_training=1, trainings=3, **extra)
+
+
+def test_a_level_that_nothing_brings_back_becomes_the_new_normal() -> None:
+    assert "normal" not in decide(harder(VAIN - 1), SETTINGS).details
+    choice = decide(harder(VAIN), SETTINGS)
+    assert choice.action == "keep"
+    assert choice.reason.startswith("The new normal: accuracy 0.820")
+    normal = normal_of(choice.details)
+    assert (normal.since, normal.settled) == (5, 12)
+    calm = decide(harder(VAIN, normal=normal), SETTINGS)
+    assert (calm.trigger, calm.details["fired"]) == ("none", [])
+    few = stream([0.9] * 4 + [0.6] * 11, rows=250, rejections=VAIN)
+    assert "normal" not in decide(few, SETTINGS).details  # 2,750 rows are not enough to settle for less
+
+
+def test_a_fall_below_the_new_normal_is_a_loss_again() -> None:
+    normal = normal_of(decide(harder(VAIN), SETTINGS).details)
+    again = stream([0.9] * 4 + [0.82] * 10 + [0.7] * 3, rejections=VAIN, normal=normal)
+    choice = decide(again, SETTINGS)
+    assert (choice.action, choice.trigger, choice.change_at) == ("train", "performance", 15)
 
 
 def test_schedule_row_count_and_estimate_are_there_when_asked_for() -> None:

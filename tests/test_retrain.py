@@ -56,7 +56,7 @@ def test_after_a_change_the_rows_since_win_and_the_level_is_brought_back() -> No
     assert 4 in outcome.trained_on
     assert 1 not in outcome.trained_on
     assert outcome.metrics["accuracy"].value > 0.85
-    assert outcome.judged_on == (4, 5)
+    assert outcome.judged_on == (5,)  # the older half of the new rows is learned
     assert {"recipe", "rows", "value", "low", "high", "p_better", "seconds"} <= set(outcome.candidates[0])
     assert "p = " in outcome.reason
 
@@ -87,7 +87,7 @@ def test_the_same_order_gives_the_same_outcome() -> None:
 def test_no_candidate_has_seen_the_rows_that_judge_it() -> None:
     asked = order([0, 0, 1.4, 1.4], change_at=4)
     field = lay_out(asked)
-    assert field.batches(field.jury, field.rows) == (4, 5)
+    assert field.batches(field.jury, field.rows) == (5,)
     for recipe in (Rows("all"), Rows("", length=300), Rows("", since=10), Rows("", thin=50)):
         for stop in (field.jury, field.middle):
             chosen = recipe.chosen(stop)
@@ -284,10 +284,11 @@ def test_a_child_that_takes_too_long_is_ended_and_one_that_breaks_says_why() -> 
         retrain.run(broken, 60)
 
 
-def test_a_level_that_an_earlier_champion_no_longer_has_is_no_recall() -> None:
+def test_an_earlier_champion_short_of_its_level_is_recalled_only_where_nothing_may_be_fitted() -> None:
     asked = order([1.4, 1.4], change_at=2, trigger="performance")
-    boaster = retrain.Rival(
-        2, models.fit(LINEAR, rows(800, 9, 0.6), SCHEMA, 0), (), "old", 800, {"accuracy": Metric(0.97, 0.96, 0.98, 900)}
-    )
-    outcome = retrain.contest(replace(asked, retired=(boaster,), fit=False))
-    assert outcome.action == "reject"
+    promised = {"accuracy": Metric(0.97, 0.96, 0.98, 900)}
+    ahead = retrain.Rival(2, models.fit(LINEAR, rows(800, 9, 0.6), SCHEMA, 0), (), "old", 800, promised)
+    alike = retrain.Rival(3, models.fit(LINEAR, rows(800, 9, 0.02), SCHEMA, 0), (), "old", 800, promised)
+    assert retrain.contest(replace(asked, retired=(ahead,))).recalled is None
+    assert retrain.contest(replace(asked, retired=(ahead, alike), fit=False)).recalled == 2
+    assert retrain.contest(replace(asked, retired=(alike,), fit=False)).action == "reject"

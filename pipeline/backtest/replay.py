@@ -2,11 +2,13 @@
 
 Each batch is predicted by the champion of its moment before anything is learned from it (prequential). Labels come with
 their batch. Where a person would be asked, the recorded stream answers as a careful person would: a held challenger is
-confirmed when it also wins on the next batch, turned-round labels are accepted when the next batch says the same.
+confirmed when it also wins on the next batch, turned-round labels are accepted when the next batch says the same, and
+so is data that looked broken (after two more batches, where it looks like a wrong unit).
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,16 +17,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import models, performance, retrain
+from pipeline import drift, models, performance, retrain
 from pipeline.backtest.rivals import RIVALS, Seen
 from pipeline.backtest.score import REFERENCE, Score
-from pipeline.decide import Choice, Point, Situation, decide
+from pipeline.decide import Choice, Normal, Point, Situation, decide, normal_of
 from pipeline.models import Model, Predictions
+from pipeline.performance import Paired
 from pipeline.retrain import Outcome, Rival
 from storage.errors import Refused
 from storage.records import DriftReport, LabelledRows, Metric, Schema
 from storage.settings import Settings
 
+LOOK_BACK = 200  # batches that a decision looks at
 MOST_RETIRED = 5  # earlier champions that stay candidates
 
 
@@ -47,9 +51,15 @@ class Replay:
     trained_at: list[int] = field(default_factory=list)  # batch ids
     promoted_at: int | None = None
     rejections: int = 0
-    onset: int | None = None
+    reports: list[tuple[int, DriftReport]] = field(default_factory=list)
+    answered: int = 0  # batch of the last contest that fitted
+    watched: list[tuple[Any, Predictions, Predictions]] = field(default_factory=list)  # since the promotion
+    normal: Normal | None = None  # the newest level that had to be accepted
+    crowned_by: str = "init"  # trigger that made the champion
     suspect: dict[int, str] = field(default_factory=dict)
     accepted: set[int] = field(default_factory=set)
+    aside: dict[int, LabelledRows] = field(default_factory=dict)  # quarantined
+    believed: set[tuple[str, str]] = field(default_factory=set)  # (feature, kind) of faults that are the world's ways
     pending: Rival | None = None
     strange: str = ""  # why the newest labels should be looked at closely
     train_seconds: float = 0.0
@@ -124,8 +134,10 @@ def step(replay: Replay, at: int, rows: pa.Table, number: int, score: Score | No
         line |= {"decision": "promote" if fitted else "keep", "reason": RIVALS[replay.policy].label}
         return line, fitted
     replay.strange = _strange(replay, rows, said)
-    replay.points.append(_point(at, rows, report, measured, estimated, live.version_id))
-    _note_drift(replay, at, report)
+    replay.points.append(_point(replay, at, rows, report, measured, estimated))
+    if report is not None:
+        replay.reports.append((at, report))
+    _watch(replay, at, rows, said)
     outcome_line, fitted = _automatic(replay, at, rows, said)
     return line | outcome_line, fitted
 
@@ -162,24 +174,50 @@ def _strange(replay: Replay, rows: pa.Table, said: Predictions) -> str:
 
 
 def _point(
+    replay: Replay,
     at: int,
     rows: pa.Table,
     report: DriftReport | None,
     measured: Metric | None,
     estimated: Metric | None,
-    version: int,
 ) -> Point:
+    version = replay.champion.version_id
     if report is None:
         return Point(at, rows.num_rows, "stable", 0.0, (), (), measured, estimated, version)
-    return Point(
-        at, rows.num_rows, report.verdict, report.score, report.faults, report.drifted, measured, estimated, version
-    )
+    faults = tuple(fault for fault in report.faults if (fault.feature, fault.kind) not in replay.believed)
+    return Point(at, rows.num_rows, report.verdict, report.score, faults, report.drifted, measured, estimated, version)
 
 
-def _note_drift(replay: Replay, at: int, report: DriftReport | None) -> None:
-    """When the inputs began to drift, until a training answers it."""
-    if report is not None and report.drift and replay.onset is None:
-        replay.onset = at
+def _watch(replay: Replay, at: int, rows: pa.Table, said: Predictions) -> None:
+    """Let the predecessor of a young champion say what it would have said."""
+    young = replay.promoted_at is not None and at - replay.promoted_at <= replay.settings.retrain.watch
+    if not young or not replay.retired or replay.crowned_by == "watch":
+        replay.watched = []
+        return
+    before = replay.retired[-1].model
+    assert isinstance(before, Model)
+    replay.watched.append((models.target(rows, replay.schema), models.predict(before, rows), said))
+
+
+def _rival_since(replay: Replay) -> Paired | None:
+    """The predecessor (first) and the young champion (second) on what came since the promotion."""
+    if not replay.watched:
+        return None
+    labels = np.concatenate([item[0] for item in replay.watched])
+    sides = [functools.reduce(retrain.joined, (item[k] for item in replay.watched)) for k in (1, 2)]
+    known = np.not_equal(labels, None) if replay.schema.task == "classification" else np.isfinite(labels)
+    if not known.any():
+        return None
+    first, second = ((s.values[known], None if s.probabilities is None else s.probabilities[known]) for s in sides)
+    asked = replay.settings.retrain
+    return performance.compare(labels[known], first, second, replay.schema, asked.metric, asked.confidence)
+
+
+def _onset(replay: Replay) -> int | None:
+    """When the inputs began to drift, while it lasts and no training has answered it."""
+    found = drift.episodes(replay.reports[-LOOK_BACK:], replay.settings)
+    lasting = [e for e in found if e.kind == "drift" and e.end_batch is None and e.found_batch > replay.answered]
+    return lasting[-1].onset_batch if lasting else None
 
 
 def _by_rule(
@@ -227,9 +265,15 @@ def _errors(replay: Replay, rows: pa.Table, said: Predictions) -> NDArray[np.flo
 def _automatic(replay: Replay, at: int, rows: pa.Table, said: Predictions) -> tuple[dict[str, Any], bool]:
     """What the settings would have decided, and its consequences."""
     choice = decide(situation(replay, at), replay.settings)
+    released = choice.action == "quarantine" and _released(replay)
+    if released:
+        choice = decide(situation(replay, at), replay.settings)
     line: dict[str, Any] = {"decision": choice.action, "trigger": choice.trigger, "reason": choice.reason}
+    if released:
+        line["answered_by"] = "assumed person"
+    replay.normal = normal_of(choice.details) or replay.normal
     if choice.action == "quarantine":
-        replay.batches.pop()
+        replay.aside[at] = replay.batches.pop()
         return line, False
     if choice.action == "rollback":
         return line | _roll_back(replay, at), False
@@ -243,9 +287,28 @@ def _automatic(replay: Replay, at: int, rows: pa.Table, said: Predictions) -> tu
         outcome = retrain.contest(_order(replay, choice))
         line["answered_by"] = "assumed person"
     replay.train_seconds += outcome.seconds
-    _record(replay, at, outcome)
+    _record(replay, at, outcome, choice.trigger)
     line |= {"decision": outcome.action, "reason": outcome.reason, "candidates": list(outcome.candidates)}
     return line, outcome.fitted > 0
+
+
+def _released(replay: Replay) -> bool:
+    """Whether data that looks broken is the world's way: the batch before looked the same, so a person lets both in."""
+    newest = [_doubted(point) for point in replay.points[-3:]]
+    again = newest[-1] & newest[-2] if len(newest) > 1 else set()
+    units = {pair for pair in again if pair[1] == "unit" and (len(newest) < 3 or pair not in newest[0])}
+    replay.believed |= again - units
+    for number, point in enumerate(replay.points):
+        if point.faults and _doubted(point) <= replay.believed:
+            replay.points[number] = replace(point, faults=())
+            if point.batch_id in replay.aside:
+                replay.batches.append(replay.aside.pop(point.batch_id))
+    replay.batches.sort(key=lambda rows: rows.batch_id)
+    return not replay.points[-1].faults
+
+
+def _doubted(point: Point) -> set[tuple[str, str]]:
+    return {(fault.feature, fault.kind) for fault in point.faults}
 
 
 def _same_again(replay: Replay, at: int, outcome: Outcome) -> bool:
@@ -266,21 +329,25 @@ def situation(replay: Replay, at: int) -> Situation:
     new = [b for b in replay.batches if b.batch_id > newest and b.batch_id not in replay.suspect]
     return Situation(
         schema=replay.schema,
-        points=tuple(replay.points[-200:]),
+        points=tuple(replay.points[-LOOK_BACK:]),
         champion_id=live.version_id,
         expected=live.metrics.get(metric),
         champion_rows=live.rows,
         doubling=live.details.get("doubling"),
+        doubling_error=live.details.get("doubling_error", 0.0),
+        grown=replay.crowned_by == "rows",
         new_rows=sum(b.table.num_rows for b in new),
         since_training=at - replay.trained_at[-1] if replay.trained_at else None,
         since_promotion=at - replay.promoted_at if replay.promoted_at is not None else None,
         trainings=sum(at - i < 100 for i in replay.trained_at),
         batches=at,
         rejections=replay.rejections,
-        onset=replay.onset,
+        onset=_onset(replay),
         retired=bool(replay.retired),
         held=False,
         strange=replay.strange,
+        normal=replay.normal,
+        rival=_rival_since(replay),
     )
 
 
@@ -304,16 +371,16 @@ def _order(replay: Replay, choice: Choice) -> retrain.Order:
     )
 
 
-def _record(replay: Replay, at: int, outcome: Outcome) -> None:
+def _record(replay: Replay, at: int, outcome: Outcome, trigger: str) -> None:
     """Take in what a contest brought."""
     if outcome.fitted:
         replay.trained_at.append(at)
-        replay.onset = None
+        replay.answered = at
     for batch in outcome.suspect:
         replay.suspect[batch] = " ".join(outcome.doubts)
     if outcome.action == "promote":
         replay.rejections = 0
-        _promote(replay, at, _winner(replay, outcome))
+        _promote(replay, at, _winner(replay, outcome), trigger)
     elif outcome.fitted:
         replay.rejections += 1
         if outcome.action == "hold" and outcome.model is not None:
@@ -324,20 +391,21 @@ def _winner(replay: Replay, outcome: Outcome) -> Rival:
     if outcome.recalled is None:
         replay.versions += 1
         return _rival(outcome, replay.versions)
-    found = next(r for r in replay.retired if r.version_id == outcome.recalled)
-    return replace(found, metrics=outcome.metrics)
+    return next(r for r in replay.retired if r.version_id == outcome.recalled)
 
 
-def _promote(replay: Replay, at: int, winner: Rival) -> None:
+def _promote(replay: Replay, at: int, winner: Rival, trigger: str) -> None:
     replay.retired = [r for r in replay.retired if r.version_id != winner.version_id] + [replay.champion]
     replay.champion = winner
+    replay.crowned_by = trigger
     replay.promoted_at = at
     replay.promotions += 1
     replay.pending = None
+    replay.watched = []
 
 
 def _roll_back(replay: Replay, at: int) -> dict[str, Any]:
-    _promote(replay, at, replay.retired[-1])
+    _promote(replay, at, replay.retired[-1], "watch")
     return {"decision": "promote"}
 
 
@@ -356,6 +424,6 @@ def _confirmed(replay: Replay, at: int, rows: pa.Table, said: Predictions) -> di
     if against.p_better > 0.01:
         return {}
     replay.versions += 1
-    _promote(replay, at, replace(held, version_id=replay.versions))
+    _promote(replay, at, replace(held, version_id=replay.versions), "person")
     told = f"The held challenger wins on the next batch too (p = {against.p_better:.1g}); a person would confirm it."
     return {"decision": "promote", "trigger": "person", "reason": told, "answered_by": "assumed person"}

@@ -2,7 +2,7 @@
 
 from pipeline.retrain.again import rows_again
 from pipeline.retrain.child import call, prepare, run
-from pipeline.retrain.contest import contest
+from pipeline.retrain.contest import contest, joined
 from pipeline.retrain.field import trust
 from pipeline.retrain.first import train_first
 from pipeline.retrain.labels import look_at, strange
@@ -14,6 +14,7 @@ __all__ = [
     "Rival",
     "call",
     "contest",
+    "joined",
     "look_at",
     "prepare",
     "rows_again",

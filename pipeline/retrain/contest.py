@@ -5,6 +5,7 @@ Pure given the order: no I/O, seeded fits. Times are measured only to be told.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import models, performance
+from pipeline.decide import DECAY
 from pipeline.models import Model, Predictions
 from pipeline.performance import Paired
 from pipeline.retrain import gates
@@ -26,7 +28,8 @@ from storage.errors import Refused
 from storage.records import Metric, Schema
 from storage.settings import Settings
 
-USUAL_GAIN = 0.01  # of a doubling of rows, and its spread among tables: a share of an error, points of accuracy
+USUAL_GAIN = 0.01  # of a doubling of rows: points of accuracy, or a share of an error
+USUAL_SPREAD = 0.02  # of that among tables
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -36,11 +39,11 @@ class Entry:
 
     name: str
     model: Model
-    said: Predictions  # on the jury; of rows before ``own``, where it could not stand, what the champion says
+    said: Predictions  # on the jury; of its first half, where it could not stand, what the champion says
     against: Paired  # champion first, candidate second
     learned: NDArray[np.intp]  # rows learned for the second half of the jury
     seconds: float
-    own: int = 0
+    early: Model | None = None  # what stood for it on the first half
     rows: Rows | None = None  # None for an earlier champion
     rival: Rival | None = None
     note: str = ""
@@ -135,7 +138,7 @@ def _entries(order: Order, field_: Field, champion: Model, tell: Progress) -> tu
     if not order.fit:
         return entries, base
     newest = int(np.sum(field_.batch == field_.batch[-1]))
-    rows = recipes(field_, order.change_at, newest)
+    rows = recipes(field_, _change(order), newest)
     for done, recipe in enumerate(rows):
         entry = _fitted(order, field_, recipe, labels, base)
         if entry is not None:
@@ -144,21 +147,25 @@ def _entries(order: Order, field_: Field, champion: Model, tell: Progress) -> tu
     return entries, base
 
 
+def _change(order: Order) -> int | None:
+    """Batch at which the present world began: where a change is suspected now, or was when the champion came."""
+    return order.change_at if order.change_at is not None else order.champion.details.get("change_at")
+
+
 def _fitted(order: Order, field_: Field, recipe: Rows, labels: NDArray[Any], base: Predictions) -> Entry | None:
     """One recipe, judged on each half of the jury with what was there before; None when it cannot be learned."""
     began = time.perf_counter()
     half = field_.middle - field_.jury
-    early = _learned(order, field_, recipe, field_.jury)
     late = _learned(order, field_, recipe, field_.middle)
     if late is None:
         return None
+    early = _learned(order, field_, recipe, field_.jury)
     second = models.predict(late, field_.table.slice(field_.middle))
     first = models.predict(early, field_.table.slice(field_.jury, half)) if early else _part(base, slice(0, half))
     said = joined(first, second)
     against = _against(order, labels, base, said)
     seconds = time.perf_counter() - began
-    own = 0 if early else half
-    return Entry(recipe.name, late, said, against, recipe.chosen(field_.middle), seconds, own, rows=recipe)
+    return Entry(recipe.name, late, said, against, recipe.chosen(field_.middle), seconds, early, rows=recipe)
 
 
 def _learned(order: Order, field_: Field, recipe: Rows, stop: int) -> Model | None:
@@ -174,14 +181,6 @@ def _learned(order: Order, field_: Field, recipe: Rows, stop: int) -> Model | No
 
 def _part(said: Predictions, rows: slice) -> Predictions:
     return Predictions(said.values[rows], None if said.probabilities is None else said.probabilities[rows])
-
-
-def joined(first: Predictions, second: Predictions) -> Predictions:
-    """Predictions of two sets of rows, one after the other."""
-    p = None
-    if first.probabilities is not None and second.probabilities is not None:
-        p = np.concatenate([first.probabilities, second.probabilities])
-    return Predictions(np.concatenate([first.values, second.values]), p)
 
 
 def _against(order: Order, labels: NDArray[Any], base: Predictions, said: Predictions) -> Paired:
@@ -219,7 +218,7 @@ def _verdict(order: Order, field_: Field, entries: list[Entry], base: Prediction
         f"{best.name[0].upper()}{best.name[1:]}: {name} {row.second.value:.3f} against the champion's "
         f"{row.first.value:.3f} on the newest {gain.rows} labelled rows (p = {row.p_better:.1g})"
     )
-    if not better(best.against, order.settings) or not _restores(best, order):
+    if not better(best.against, order) or not _restores(best, order):
         return Outcome("reject", f"{told}: not better by more than noise.", **common)
     trial = gates.Trial(order, field_, best.model, best.said, base)
     doubts, checked = gates.challenger(trial), trial.details
@@ -235,26 +234,52 @@ def _verdict(order: Order, field_: Field, entries: list[Entry], base: Prediction
         action, _ending(told, doubts, order), doubts=tuple(doubts), details=checked, **common))  # fmt: skip
 
 
+def joined(first: Predictions, second: Predictions) -> Predictions:
+    """Predictions of two sets of rows, one after the other."""
+    p = None
+    if first.probabilities is not None and second.probabilities is not None:
+        p = np.concatenate([first.probabilities, second.probabilities])
+    return Predictions(np.concatenate([first.values, second.values]), p)
+
+
 def choose(entries: list[Entry]) -> Entry:
     """The entry with the largest gain over the champion; the earlier in the list (more rows) when equal."""
     return max(entries, key=lambda entry: np.nan_to_num(entry.against.gain.value, nan=-np.inf))
 
 
 def _restores(entry: Entry, order: Order) -> bool:
-    """Whether an earlier champion is back at the level it was promoted with; a new candidate need not be."""
+    """Whether an earlier champion is back at the level it was promoted with; a new candidate need not be.
+
+    Where nothing new may be fitted, one that is far ahead is enough: it is the best there is until then.
+    """
     if entry.rival is None or entry.against.metric not in entry.rival.metrics:
         return True
     row, before = performance.primary(order.schema, order.settings.retrain.metric), entry.rival.metrics
     now, then = entry.against.second, before[entry.against.metric]
-    slack = (now.high - now.low + then.high - then.low) / 4
     worth = order.settings.retrain.worth * (1.0 if row.task == "classification" else abs(then.value))
+    if not order.fit and entry.against.p_better < order.settings.retrain.alpha / 10:
+        return entry.against.gain.value > 2 * worth
+    slack = (now.high - now.low + then.high - then.low) / 4
     return row.gain(now.value, then.value) < slack + worth
 
 
-def better(against: Paired, settings: Settings) -> bool:
-    """Whether a candidate beats the champion by more than noise and more than the margin."""
-    asked = settings.retrain
-    return against.p_better < (1 - asked.confidence) / 2 and against.gain.value > asked.margin
+def better(against: Paired, order: Order) -> bool:
+    """Whether a candidate beats the champion by more than noise and more than the margin.
+
+    Where rows have come and nothing else is known to have happened, that more of them help is likely beforehand; where
+    the champion has measurably lost, that something newer is better. There a lead worth having needs less proof.
+    """
+    asked, gain = order.settings.retrain, against.gain.value
+    if against.p_better < (1 - asked.confidence) / 2:
+        return gain > asked.margin
+    level = (1 - asked.confidence) * {"rows": 1, "performance": 2}.get(order.trigger, 0)
+    return against.p_better < level and gain > max(asked.margin, _worth(order, against))
+
+
+def _worth(order: Order, against: Paired) -> float:
+    """The smallest gain worth acting on, in units of the metric."""
+    task = performance.primary(order.schema, order.settings.retrain.metric).task
+    return order.settings.retrain.worth * (1.0 if task == "classification" else abs(against.first.value))
 
 
 def _ending(told: str, doubts: list[str], order: Order) -> str:
@@ -279,11 +304,18 @@ def _comparison(against: Paired) -> dict[str, Any]:
     }
 
 
+def _own(field_: Field, entry: Entry) -> int:
+    """Row from which on an entry stood for itself."""
+    return field_.jury if entry.early is not None or entry.rival is not None else field_.middle
+
+
 def _metrics(order: Order, field_: Field, entry: Entry) -> dict[str, Metric]:
     """All metrics of a candidate on those rows of the jury that it judged itself."""
-    labels = field_.labels[field_.jury + entry.own :]
-    said = _part(entry.said, slice(entry.own, None))
-    return performance.measure(labels, said.values, said.probabilities, order.schema, order.settings.retrain.metric)[0]
+    own = _own(field_, entry)
+    said = _part(entry.said, slice(own - field_.jury, None))
+    return performance.measure(
+        field_.labels[own:], said.values, said.probabilities, order.schema, order.settings.retrain.metric
+    )[0]
 
 
 def _refit(order: Order, field_: Field, rows: NDArray[np.intp]) -> Model:
@@ -304,9 +336,9 @@ def _finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Out
     assert best.rows is not None
     chosen = best.rows.chosen(field_.rows)
     winner = _refit(order, field_, chosen)
-    labels = field_.labels[field_.jury + best.own :]
-    judged = field_.table.slice(field_.jury + best.own)
-    said = _part(best.said, slice(best.own, None))
+    own = _own(field_, best)
+    labels, judged = field_.labels[own:], field_.table.slice(own)
+    said = _part(best.said, slice(own - field_.jury, None))
     losses = None
     if order.schema.task == "regression":
         winner = models.with_errors(winner, judged, np.abs(labels - said.values), order.seed)
@@ -317,7 +349,8 @@ def _finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Out
         "trusted": field_.trusted.as_details(),
         "cuts": order.champion.details.get("cuts") or {},
         "confusion": _confusion(order, labels, said),
-        "doubling": doubling(order, field_, best),
+        **doubling(order, field_, best),
+        "change_at": _change(order),
         "calibration": performance.calibrate(labels, said.values, said.probabilities, order.schema, losses),
     }
     importance: dict[str, float] = {}
@@ -356,25 +389,45 @@ def _confusion(order: Order, labels: NDArray[Any], said: Predictions) -> list[li
     return performance.confusion(performance.said(labels, said.values, None, order.schema)).tolist()
 
 
-def doubling(order: Order, field_: Field, best: Entry) -> float:
-    """Gain that the last doubling of rows brought, shrunk: what another might bring."""
+def doubling(order: Order, field_: Field, best: Entry) -> dict[str, float]:
+    """What another doubling of its rows would bring the winner, judged on rows that it had not seen; see ``curve``."""
+    own = _own(field_, best)
+    whole = best.early or best.model
+    learned = best.rows.chosen(own) if best.rows else best.learned
     try:
-        half = models.fit(order.estimator, field_.rows_of(best.learned[1::2]), order.schema, order.seed)
+        quarter = models.fit(order.estimator, field_.rows_of(learned[3::4]), order.schema, order.seed)
     except Refused:
-        return 0.0
-    labels = field_.labels[field_.middle :]
-    said = models.predict(half, field_.table.slice(field_.middle))
-    whole = _part(best.said, slice(field_.middle - field_.jury, None))
-    return shrunk(_against(order, labels, said, whole))
+        return {}
+    unseen = field_.table.slice(own)
+    return curve(_against(order, field_.labels[own:], models.predict(quarter, unseen), models.predict(whole, unseen)))
 
 
-def shrunk(against: Paired) -> float:
-    """A gain as measured, drawn towards what a doubling usually brings by as much as it is uncertain."""
-    error = max((against.gain.high - against.gain.low) / 4, 1e-9)
+def curve(against: Paired) -> dict[str, float]:
+    """The learning curve at its end, from the gain of all rows over a quarter of them.
+
+    Parameters
+    ----------
+    against : Paired
+        A quarter of the rows (first) and all of them (second), on rows of neither.
+
+    Returns
+    -------
+    dict
+        ``doubling``, the gain that the last doubling brought, and ``doubling_error``, how uncertain it is.
+
+    Notes
+    -----
+    Each doubling is taken to bring ``DECAY`` times what the one before brought, as for an error that falls with a power
+    of the rows, so that the two doublings between a quarter and all of the rows brought 1 + 1/DECAY times the last.
+    The figure is drawn towards what a doubling usually brings by as much as it is uncertain.
+    """
+    both = 1 + 1 / DECAY
+    gain, error = against.gain.value / both, max((against.gain.high - against.gain.low) / 3.92, 1e-9) / both
     row = performance.METRICS.get(against.metric)
-    usual = USUAL_GAIN * (abs(against.second.value) if row is not None and row.task == "regression" else 1.0)
-    trust = usual**2 / (usual**2 + error**2)
-    return max(0.0, trust * against.gain.value + (1 - trust) * usual)
+    scale = abs(against.second.value) if row is not None and row.task == "regression" else 1.0
+    usual, spread = USUAL_GAIN * scale, USUAL_SPREAD * scale
+    trust = spread**2 / (spread**2 + error**2)
+    return {"doubling": max(0.0, trust * gain + (1 - trust) * usual), "doubling_error": math.sqrt(trust) * error}
 
 
 def ranked(

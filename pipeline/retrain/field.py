@@ -14,7 +14,7 @@ from pipeline import models
 from pipeline.retrain.order import Order
 from storage.records import LabelledRows, Schema
 
-JURY = 1000  # rows; more say little more about which window is best, and they are lost to the candidates
+JURY = 1000  # rows at most; more say little more about which window is best, and they are lost to the candidates
 LEAST_TRUSTED, MOST_TRUSTED = 100, 1000  # rows of the reference that are kept apart
 FROZEN_FROM = 2000  # rows of the reference from which no version ever learns them: below, it would cost too much
 
@@ -114,9 +114,12 @@ def apart(reference: LabelledRows, schema: Schema, trusted: Trusted) -> tuple[pa
 def lay_out(order: Order) -> Field:
     """The field of an order.
 
-    The jury is the newest of what came since the change, or else since the champion learned: at most ``JURY`` rows (or
-    as many as the settings ask for, if that is more). It is judged in two steps: its first half by candidates that saw
-    nothing of it, its second half by candidates that learned the first half.
+    The jury is the newer half of what came since the change, or else since the champion learned, but at least the
+    newest batch, and at most ``JURY`` rows (or as many as the settings ask for, if that is more). The older half is
+    what candidates learn and the champion has not: were all the new rows to judge, a candidate would be judged without
+    the very rows it was made for. The jury is judged in two steps, its first half by candidates that saw nothing of it,
+    its second half by candidates that learned the first: a batch may be a world of its own, so that doing well within
+    it is not enough.
     """
     schema = order.schema
     trusted = trusted_of(order.champion.details, order.reference, order.settings.retrain.holdout)
@@ -130,7 +133,7 @@ def lay_out(order: Order) -> Field:
     changed = np.flatnonzero(batch == order.change_at) if order.change_at is not None else ()
     new = table.num_rows - max(fresh, int(changed[0]) if len(changed) else 0)
     wanted = max(JURY, order.settings.retrain.min_labelled)
-    jury = table.num_rows - min(new, wanted)
+    jury = table.num_rows - min(max((new + 1) // 2, min(parts[-1].num_rows, new)), wanted)
     labels = models.target(table, schema)
     return Field(table, labels, batch, parts[0].num_rows, trusted, holdout, models.target(holdout, schema), fresh, jury)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline import models, performance
 from pipeline.models import Model, Predictions
 from pipeline.performance import segments
-from pipeline.retrain.contest import joined, ranked, shrunk
+from pipeline.retrain.contest import curve, joined, ranked
 from pipeline.retrain.field import apart, known, trust
 from pipeline.retrain.order import Outcome
 from storage.errors import Refused
@@ -73,7 +73,7 @@ def train_first(
     details["trusted"] = trusted.as_details()
     level = _level(model, holdout, settings) if trusted.frozen else metrics.get(details["primary"])
     details["holdout"] = _as_holdout(level)
-    details["doubling"] = _first_doubling(table, labels, schema, estimator, settings, seed)
+    details |= _first_doubling(table, labels, schema, estimator, settings, seed)
     importance: dict[str, float] = {}
     if dump:
         importance = ranked(judge[0], table.take(judge[1]), labels[judge[1]], schema, settings, seed)
@@ -142,11 +142,11 @@ def _unseen(
 
 def _first_doubling(
     table: pa.Table, labels: NDArray[Any], schema: Schema, estimator: str, settings: Settings, seed: int
-) -> float:
-    """As ``doubling``, for a first training: three quarters of the rows against half as many, over all folds."""
+) -> dict[str, float]:
+    """As ``doubling``, for a first training: three quarters of the rows against a quarter of these, over all folds."""
     n = table.num_rows
     if n < 200:
-        return 0.0
+        return {}
     turn = np.arange(n) % FOLDS
     folds = range(FOLDS if n <= SMALL else 1)
     at, said = [], ([], [])
@@ -154,14 +154,14 @@ def _first_doubling(
         for k in folds:
             rows, keep = np.flatnonzero(turn != k), np.flatnonzero(turn == k)
             at.append(keep)
-            for store, learn in zip(said, (rows[k % 2 :: 2], rows), strict=True):
+            for store, learn in zip(said, (rows[k % 4 :: 4], rows), strict=True):
                 store.append(models.predict(models.fit(estimator, table.take(learn), schema, seed), table.take(keep)))
     except Refused:
-        return 0.0
-    half, whole = (functools.reduce(joined, parts) for parts in said)
+        return {}
+    quarter, whole = (functools.reduce(joined, parts) for parts in said)
     asked = settings.retrain
     against = performance.compare(
-        labels[np.concatenate(at)], (half.values, half.probabilities), (whole.values, whole.probabilities),
+        labels[np.concatenate(at)], (quarter.values, quarter.probabilities), (whole.values, whole.probabilities),
         schema, asked.metric, asked.confidence,
     )  # fmt: skip
-    return shrunk(against)
+    return curve(against)
