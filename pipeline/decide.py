@@ -19,6 +19,8 @@ Step = Literal["keep", "train", "quarantine", "hold", "rollback"]
 LONGEST_WAIT = 64  # batches; each contest in a row that finds nothing better doubles the cool-down up to here
 CHUNK = 1000  # rows put together when the usual level is looked for
 START = 1.5  # trainings allowed from the first batch on, beside the budget's share
+HEAVY = 5.0  # times what is worth acting on: a loss so large may spend the budget of 100 batches early,
+EARLY = 0.7  # as this power of the batches gone by
 ENOUGH = 3000  # labelled rows before a lower level is accepted: contests on fewer can miss what is worth having
 VAIN = 3  # contests in a row that found nothing better, after which a lower level is the usual one
 SHORT = 2.0  # times what is worth acting on: so far below the old level is not restored
@@ -102,6 +104,7 @@ class Signal:
     reason: str
     urgent: bool = False  # harm was measured
     change_at: int | None = None
+    loss: float = 0.0  # as measured, in units of the metric
 
 
 def decide(situation: Situation, settings: Settings) -> Choice:
@@ -286,7 +289,7 @@ def _performance(situation: Situation, settings: Settings, shift: Shift | None) 
         f"Measured {name} went from {abs(shift.before):.3f} to {abs(shift.after):.3f} since batch {at} "
         f"({shift.rows} labelled rows, p = {shift.p_value:.1g})."
     )
-    return Signal("performance", told, urgent=True, change_at=at)
+    return Signal("performance", told, urgent=True, change_at=at, loss=shift.rise)
 
 
 def _shortfall(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
@@ -440,7 +443,7 @@ def _barred(situation: Situation, settings: Settings, signal: Signal) -> str:
         return f"cool-down, {since} of {wait} batches since the last training"
     if young is not None and young < asked.tenure:
         return f"the champion is {young} batches old and stays for {asked.tenure}"
-    allowed = _allowed(situation, settings) - (0 if signal.urgent else 1)
+    allowed = _allowed(situation, settings, signal) - (0 if signal.urgent else 1)
     if situation.trainings >= allowed:
         return f"budget, {situation.trainings} of {allowed} trainings in the last {min(situation.batches, 100)} batches"
     if sum(p.measured.rows for p in _measured(situation) if p.measured) < asked.min_labelled:
@@ -448,10 +451,16 @@ def _barred(situation: Situation, settings: Settings, signal: Signal) -> str:
     return ""
 
 
-def _allowed(situation: Situation, settings: Settings) -> int:
-    """Trainings that the budget allows by now: a start, and then its share of the batches."""
-    share = settings.retrain.budget * min(situation.batches, 100) / 100
-    return min(settings.retrain.budget, math.floor(START + share))
+def _allowed(situation: Situation, settings: Settings, signal: Signal) -> int:
+    """Trainings that the budget allows by now: a start, and then its share of the batches; more for a heavy loss.
+
+    What is spent early never leaves a long stream with nothing: one training in six batches is always left.
+    """
+    budget, gone = settings.retrain.budget, min(situation.batches, 100) / 100
+    allowed = START + budget * gone
+    if signal.loss >= HEAVY * material(situation, settings):
+        allowed = max(allowed, budget * gone**EARLY)
+    return min(budget, math.floor(allowed))
 
 
 def _wait(situation: Situation, settings: Settings, signal: Signal) -> int:
