@@ -21,6 +21,7 @@ CHUNK = 1000  # rows put together when the usual level is looked for
 START = 1.5  # trainings allowed from the first batch on, beside the budget's share
 HEAVY = 5.0  # times what is worth acting on: a loss so large may spend the budget of 100 batches early,
 EARLY = 0.7  # as this power of the batches gone by
+LATELY, RESTLESS = 12, 4  # so many champions within so many batches: the world turns, and a loss needs less proof
 ENOUGH = 3000  # labelled rows before a lower level is accepted: contests on fewer can miss what is worth having
 VAIN = 3  # contests in a row that found nothing better, after which a lower level is the usual one
 SHORT = 2.0  # times what is worth acting on: so far below the old level is not restored
@@ -281,7 +282,8 @@ def _performance(situation: Situation, settings: Settings, shift: Shift | None) 
     """A measured fall that is too clear and too large for chance."""
     if not settings.retrain.on_performance or shift is None:
         return None
-    if shift.p_value >= settings.retrain.alpha / 10 or shift.rise < material(situation, settings):
+    level = settings.retrain.alpha / (1 if _restless(situation) else 10)
+    if shift.p_value >= level or shift.rise < material(situation, settings):
         return None
     at = _batch_at(situation, shift)
     name = _words(primary(situation.schema, settings.retrain.metric).name)
@@ -290,6 +292,12 @@ def _performance(situation: Situation, settings: Settings, shift: Shift | None) 
         f"({shift.rows} labelled rows, p = {shift.p_value:.1g})."
     )
     return Signal("performance", told, urgent=True, change_at=at, loss=shift.rise)
+
+
+def _restless(situation: Situation) -> bool:
+    """Whether champion after champion has lost lately, so that one more loss is likely beforehand."""
+    reigned = {point.version_id for point in situation.points[-LATELY:]}
+    return len(reigned) >= RESTLESS
 
 
 def _shortfall(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:

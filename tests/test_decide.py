@@ -96,6 +96,26 @@ def test_what_bars_a_training_is_named(extra: dict, words: str) -> None:
     assert words in choice.reason
 
 
+def test_a_heavy_loss_may_spend_the_budget_early_but_not_more_than_it() -> None:
+    heavy, light = [0.9] * 6 + [0.8] * 2, [0.9] * 4 + [0.86] * 4
+    assert decide(stream(heavy, trainings=3), SETTINGS).action == "train"
+    assert "budget, 3 of 3" in decide(stream(light, trainings=3), SETTINGS).reason
+    assert "budget, 4 of 4" in decide(stream(heavy, trainings=4), SETTINGS).reason
+    assert "budget, 25 of 25" in decide(stream(heavy, trainings=25, batches=300), SETTINGS).reason
+
+
+def test_where_champion_after_champion_has_lost_a_loss_needs_less_proof() -> None:
+    mild = stream([0.9] * 9 + [0.86], champion_id=4, since_promotion=2)
+    reigns = ([3] * 8 + [4] * 2, [1, 1, 1, 2, 2, 2, 3, 3, 4, 4])
+    settled, turning = (
+        replace(mild, points=tuple(replace(p, version_id=v) for p, v in zip(mild.points, of, strict=True)))
+        for of in reigns
+    )
+    assert loss_since(settled, SETTINGS) == loss_since(turning, SETTINGS)
+    assert decide(settled, SETTINGS).action == "keep"
+    assert decide(turning, SETTINGS).trigger == "performance"
+
+
 def test_a_barred_loss_still_asks_the_earlier_champions() -> None:
     choice = decide(stream(LOST, trainings=4, retired=True), SETTINGS)
     assert (choice.action, choice.fit) == ("train", False)

@@ -61,6 +61,14 @@ def test_after_a_change_the_rows_since_win_and_the_level_is_brought_back() -> No
     assert "p = " in outcome.reason
 
 
+def test_what_was_learned_within_the_newest_batch_waits_where_haste_has_cost_before() -> None:
+    """Judged within its own batch it is far ahead; that batch may be a world of its own."""
+    asked = order([0, 1.4], change_at=3, trigger="performance")
+    assert retrain.contest(asked).recipe == "since batch 3"
+    overthrown = retrain.Rival(2, models.fit(LINEAR, rows(300, 9, -1.4), SCHEMA, 0), (2,), "since batch 2", 300)
+    assert retrain.contest(replace(asked, retired=(overthrown,))).recipe != "since batch 3"
+
+
 def test_without_a_change_nothing_wins() -> None:
     outcome = retrain.contest(order([0, 0, 0]))
     assert outcome.action == "reject"

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import models, performance
-from pipeline.decide import DECAY
+from pipeline.decide import DECAY, HEAVY
 from pipeline.models import Model, Predictions
 from pipeline.performance import Paired
 from pipeline.retrain import gates
@@ -203,7 +203,7 @@ def _verdict(order: Order, field_: Field, entries: list[Entry], base: Prediction
     if not entries:
         told = "No candidate could be fitted." if order.fit else "There is no earlier champion to recall."
         return Outcome("reject", told, judged_on=judged)
-    best = choose([e for e in entries if _restores(e, order)] or entries)
+    best = choose([e for e in entries if _restores(e, order) and not _hasty(e, order)] or entries)
     common = {
         "candidates": table,
         "judged_on": judged,
@@ -218,7 +218,7 @@ def _verdict(order: Order, field_: Field, entries: list[Entry], base: Prediction
         f"{best.name[0].upper()}{best.name[1:]}: {name} {row.second.value:.3f} against the champion's "
         f"{row.first.value:.3f} on the newest {gain.rows} labelled rows (p = {row.p_better:.1g})"
     )
-    if not better(best.against, order) or not _restores(best, order):
+    if not better(best.against, order) or not _restores(best, order) or _hasty(best, order):
         return Outcome("reject", f"{told}: not better by more than noise.", **common)
     trial = gates.Trial(order, field_, best.model, best.said, base)
     doubts, checked = gates.challenger(trial), trial.details
@@ -261,6 +261,20 @@ def _restores(entry: Entry, order: Order) -> bool:
         return entry.against.gain.value > 2 * worth
     slack = (now.high - now.low + then.high - then.low) / 4
     return row.gain(now.value, then.value) < slack + worth
+
+
+def _hasty(entry: Entry, order: Order) -> bool:
+    """Whether a candidate that learned within the newest batch alone should wait for the next.
+
+    It is judged within the very batch that it learned, which may be a world of its own. So the lead must be heavy, and
+    where the champion is one that had to be called back, the last haste has been paid for already.
+    """
+    if entry.rows is None or entry.early is not None:
+        return False
+    if any(rival.version_id > order.champion.version_id for rival in order.retired):
+        return True
+    against = entry.against
+    return against.p_better >= order.settings.retrain.alpha / 10 or against.gain.value < HEAVY * _worth(order, against)
 
 
 def better(against: Paired, order: Order) -> bool:
