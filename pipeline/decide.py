@@ -392,7 +392,7 @@ def _growth(situation: Situation, settings: Settings, shift: Shift | None) -> Si
         _promise(g, doublings) for g in (situation.doubling, situation.doubling - situation.doubling_error)
     )
     enough = 2 * material(situation, settings)
-    steep = surely * 0.5**situation.rejections >= (1.5 if situation.grown else 1.0) * enough
+    steep = surely * 0.5**situation.rejections >= (2.0 if situation.grown else 1.0) * enough
     due = not situation.grown and new >= FIRST * 2**situation.rejections * rows and likely >= enough
     if not (steep or due) or likely < 2 * _blur(situation, settings, new):
         return None
