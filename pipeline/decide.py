@@ -26,7 +26,8 @@ ENOUGH = 3000  # labelled rows before a lower level is accepted: contests on few
 VAIN = 3  # contests in a row that found nothing better, after which a lower level is the usual one
 SHORT = 2.0  # times what is worth acting on: so far below the old level is not restored
 DECAY = 0.7  # of the gain of a doubling of rows, from one doubling to the next
-FIRST = 4  # times the champion's rows must have come before growth alone trains, where its learning curve is not steep
+FIRST = 8  # times the champion's rows must have come before growth alone trains, where its learning curve is not steep
+NEAR = 2.0  # doublings within which growth after growth has to pay
 PAIRED = 0.7  # standard error of a difference on the same rows, in standard errors of the level
 _JURY = 1000  # rows that judge, at most
 HINT = 0.1  # p-value of a measured loss that is enough when the inputs drift as well
@@ -388,11 +389,13 @@ def _growth(situation: Situation, settings: Settings, shift: Shift | None) -> Si
     ):
         return None
     doublings = math.log2(1 + new / rows)
+    if situation.grown:  # what pays only in the long run is a flat curve: growth does not follow growth for it
+        doublings = min(doublings, NEAR)
     likely, surely = (
         _promise(g, doublings) for g in (situation.doubling, situation.doubling - situation.doubling_error)
     )
     enough = 2 * material(situation, settings)
-    steep = surely * 0.5**situation.rejections >= (2.0 if situation.grown else 1.0) * enough
+    steep = surely * 0.5**situation.rejections >= (1.5 if situation.grown else 1.0) * enough
     due = not situation.grown and new >= FIRST * 2**situation.rejections * rows and likely >= enough
     if not (steep or due) or likely < 2 * _blur(situation, settings, new):
         return None

@@ -147,10 +147,10 @@ def test_a_young_champion_that_loses_to_its_predecessor_is_rolled_back() -> None
 
 
 def test_new_rows_pay_by_the_learning_curve() -> None:
-    many = stream([0.9] * 5, doubling=0.02, doubling_error=0.015, new_rows=5000)
+    many = stream([0.9] * 9, doubling=0.02, doubling_error=0.015, new_rows=9000)
     assert (decide(many, SETTINGS).action, decide(many, SETTINGS).trigger) == ("train", "rows")
     assert decide(replace(many, doubling=0.002), SETTINGS).action == "keep"
-    assert decide(replace(many, new_rows=3000), SETTINGS).action == "keep"  # not steep for sure, so it waits for more
+    assert decide(replace(many, new_rows=7000), SETTINGS).action == "keep"  # not steep for sure, so it waits for more
     assert decide(replace(many, rejections=3), SETTINGS).action == "keep"
 
 
