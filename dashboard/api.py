@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 
-from dashboard import actor, report, service
-from pipeline.write import csv_of_names
+from dashboard import actor, ledger, report, service
+from pipeline.write import csv_of_names, csv_of_rows
 from storage import history
 from storage.codec import to_json
 from storage.errors import Missing, Refused
@@ -86,8 +86,11 @@ def batch(monitor: str, batch_id: int) -> Response:
 
 @api.get("/api/m/<monitor>/batches/<int:batch_id>/predictions.csv")
 def predictions(monitor: str, batch_id: int) -> Response:
-    """What the champion of the day said of each row."""
+    """What the champion of the day said of each row; with ``?beside=champion`` what today's says, too."""
     _owned(monitor, batch_id)
+    if request.args.get("beside") == "champion":
+        _, lines = service().beside(batch_id)
+        return _file(csv_of_rows(lines), f"{monitor}-batch-{batch_id}-then-and-now.csv", "text/csv")
     return _file(service().predictions_csv(batch_id), f"{monitor}-batch-{batch_id}-predictions.csv", "text/csv")
 
 
@@ -140,9 +143,24 @@ def report_file(monitor: str) -> Response:
 
 @api.get("/api/m/<monitor>/events")
 def events(monitor: str) -> Response:
-    """The ledger, newest first; ``?last=1000``."""
-    owner = history.monitor(service().db, monitor)
-    return _json(history.events(service().db, owner.id, last=_last() or 1000))
+    """The ledger, newest first; ``?last=1000&type=promote&level=warning&text=kcal``, ``&form=csv`` for a table."""
+    db = service().db
+    owner = history.monitor(db, monitor)
+    found = history.events(
+        db,
+        owner.id,
+        kinds=ledger.kinds(history.event_kinds(db, owner.id), request.args.get("type", ledger.ALL_KINDS)),
+        level=request.args.get("level") or None,
+        text=request.args.get("text", ""),
+        last=_last() or 1000,
+    )
+    form = request.args.get("form", "")
+    if form == "csv":
+        lines = [{**dataclasses.asdict(item), "details": to_json(item.details)} for item in found]
+        return _file(csv_of_rows(lines), f"{monitor}-events.csv", "text/csv")
+    if form == "json":
+        return _file(to_json(found), f"{monitor}-events.json", "application/json")
+    return _json(found)
 
 
 @api.post("/api/m/<monitor>/batches")

@@ -295,5 +295,5 @@ def performance_chart(serving: Service, monitor: Monitor) -> tuple[Any, str]:
 
 
 def demo_note(monitor: Monitor) -> Any:
-    """What is real and what is simulated in the worked example."""
-    return parts.notice(DEMO) if monitor.demo else None
+    """What is real and what is simulated in the worked example, and the hints of the first look at it."""
+    return html.Div([parts.tour(), parts.notice(DEMO)]) if monitor.demo else None

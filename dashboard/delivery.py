@@ -105,6 +105,33 @@ def findings(owner: Monitor, found: Batch) -> list[Any]:
     return blocks
 
 
+def then_and_now(owner: Monitor, found: Batch) -> Any:
+    """The predictions of the version that came since, beside those the batch was given. Nothing if none has come."""
+    if found.version_id in (None, owner.champion) or owner.champion is None or found.state == "quarantined":
+        return None
+    before, after = (history.version(service().db, item).number for item in (found.version_id or 0, owner.champion))
+    differ, lines = service().beside(found.id, most=12)
+    columns = [
+        parts.Column("Row"), parts.Column(f"v{before} said"), parts.Column(f"v{after} says"), parts.Column("Truth"),
+        *(parts.Column(name, right=True, hide=True) for name in (lines[0] if lines else {}) if name.startswith("p_")),
+    ]  # fmt: skip
+    rows = [[parts.clip(_plain(value), 40) for value in line.values()] for line in lines]
+    share = differ / max(1, found.rows)
+    return parts.panel(
+        f"v{after} says otherwise than v{before} on {say.count(differ, 'row')} ({say.percent(share)})",
+        parts.table(columns, rows, "Predictions then and now"),
+        sub=f"v{before} predicted the batch when it came; v{after} is the champion now. Rows that differ come first.",
+        tools=parts.download(
+            "Both, all rows", f"/api{scope.base(owner)}/batches/{found.id}/predictions.csv?beside=champion"
+        ),
+        flush=True,
+    )
+
+
+def _plain(value: Any) -> str:
+    return "–" if value is None else say.number(value) if isinstance(value, float) else str(value)
+
+
 def verdict_table(owner: Monitor, report: DriftReport, batch: int | None) -> Any:
     """Every feature with its score against the alarm line; the worst first."""
     columns = [

@@ -315,6 +315,53 @@ class Views:
             predictions=tuple(_prediction_rows(owner, checked.keys, said, _SAMPLE)),
         )
 
+    def problems(self, monitor: str, name: str, data: bytes, most: int = 12) -> list[Refused]:
+        """All that is wrong with a file, a column each: what a person has to mend before it can be ingested.
+
+        The first refusal names one column; it is passed over and the file is read again, until nothing is wrong or what
+        is wrong is of no column.
+        """
+        owner = self.the_monitor(monitor)
+        settings, schema = self.settings(owner.id).read, owner.schema
+        found: list[Refused] = []
+        while len(found) < most:
+            try:
+                read.read_batch(data, name, schema, settings)
+            except Refused as error:
+                found.append(error)
+                passed = [replace(f, kind="ignored") if f.name == error.column else f for f in schema.features]
+                if tuple(passed) == schema.features:
+                    break
+                schema = replace(schema, features=tuple(passed))
+            else:
+                break
+        return found
+
+    def beside(self, batch_id: int, most: int | None = None) -> tuple[int, list[dict[str, Any]]]:
+        """What today's champion says of a batch's rows beside what was said of them: (rows that differ, lines).
+
+        A line has id, ``then`` (the stored prediction), ``now``, the label, and one probability a class for now.
+
+        Raises
+        ------
+        Missing
+            If the batch was not predicted, or its monitor has no champion.
+        """
+        batch = history.batch(self.db, batch_id)
+        owner = history.monitor_by_id(self.db, batch.monitor_id)
+        if batch.version_id is None or owner.champion is None:
+            raise Missing(f"Batch #{batch_id} has no predictions.")
+        rows = history.row_texts(self.db, batch_id)
+        said = models.predict(self.desk.model(owner.champion), route.table_of(self.desk, owner, batch_id))
+        now = _prediction_rows(owner, [key or str(at + 1) for at, key in enumerate(rows.keys)], said)
+        lines = [
+            {"id": line["id"], "then": then, "now": line["prediction"], "label": label, **_chances(line)}
+            for line, then, label in zip(now, rows.predictions, rows.labels, strict=True)
+        ]
+        differ = sum(_differs(line["then"], line["now"]) for line in lines)
+        lines.sort(key=lambda line: not _differs(line["then"], line["now"]))
+        return differ, lines[:most]
+
     def predict(self, monitor: str, name: str, data: bytes) -> list[dict[str, Any]]:
         """The champion's predictions for a file: id, prediction, one probability a class."""
         owner = self.the_monitor(monitor)
@@ -391,6 +438,17 @@ def _prediction_rows(
             }
         lines.append(line)
     return lines
+
+
+def _chances(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in line.items() if name.startswith("p_")}
+
+
+def _differs(then: Any, now: Any) -> bool:
+    """Whether two predictions are not the same answer; numbers by more than a millionth."""
+    if isinstance(then, (int, float)) and isinstance(now, (int, float)):
+        return abs(then - now) > 1e-6 * max(1.0, abs(then))
+    return str(then) != str(now)
 
 
 def _need(kind: str, monitor: str | None, text: str, since: int | None, **more: Any) -> dict[str, Any]:

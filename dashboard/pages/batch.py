@@ -9,7 +9,7 @@ import dash
 from dash import Input, Output, State, callback, html
 
 from dashboard import ledger, parts, say, scope, service
-from dashboard.delivery import findings, steps
+from dashboard.delivery import findings, steps, then_and_now
 from dashboard.guard import guarded
 from storage import history
 from storage.errors import Missing
@@ -49,6 +49,7 @@ def _body(owner: Monitor, found: Batch) -> list[Any]:
             [parts.panel("Its way", steps(owner, found)), parts.panel("The delivery", _facts(owner, found))],
             className="grid-2",
         ),
+        then_and_now(owner, found),
         *findings(owner, found),
         parts.panel(
             "What was written down",

@@ -18,7 +18,6 @@ dash.register_page(
     __name__, path_template="/m/<monitor>/events", title=lambda monitor="": f"Events - {unquote(monitor)}", order=108
 )
 PAGE = 100
-USUAL, ALL_KINDS = "-", "all"  # arrivals say little, so the usual view leaves them out
 LEVELS = (("", "All"), ("info", "Info"), ("warning", "Warnings"), ("error", "Errors"))
 
 
@@ -38,7 +37,11 @@ def layout(monitor: str = "", type: str = "", level: str = "", text: str = "", b
         parts.heading(
             "What happened",
             "Every line is kept; nothing is changed afterwards. Times are UTC.",
-            tools=parts.download("JSON", f"/api{path}?last=100000"),
+            tools=[
+                parts.download("CSV", _export(owner, query, "csv")),
+                parts.download("JSON", _export(owner, query, "json")),
+                parts.download("Report", f"/api{scope.base(owner)}/report.html"),
+            ],
             above=owner.name,
         ),
         html.Div(
@@ -49,11 +52,11 @@ def layout(monitor: str = "", type: str = "", level: str = "", text: str = "", b
                     dbc.Select(
                         id="events-type",
                         options=[
-                            {"label": "All but arrivals", "value": USUAL},
-                            {"label": "All kinds", "value": ALL_KINDS},
+                            {"label": "All but arrivals", "value": ledger.USUAL},
+                            {"label": "All kinds", "value": ledger.ALL_KINDS},
                             *({"label": kind.replace("_", " "), "value": kind} for kind in _kinds(owner)),
                         ],
-                        value=type or USUAL,
+                        value=type or ledger.USUAL,
                         size="sm",
                     ),
                     title="Kind of event",
@@ -76,22 +79,22 @@ def layout(monitor: str = "", type: str = "", level: str = "", text: str = "", b
     )
 
 
+def _export(owner: Monitor, query: dict[str, str], form: str) -> str:
+    """The address of every event that the filter lets through, as a file."""
+    asked = {"last": "100000", "form": form, **{key: value for key, value in query.items() if value}}
+    return f"/api{scope.base(owner)}/events?{urlencode(asked)}"
+
+
 def _kinds(owner: Monitor) -> list[str]:
     """The kinds that occur."""
     return history.event_kinds(service().db, owner.id)
-
-
-def _wanted(owner: Monitor, kind: str) -> tuple[str, ...]:
-    if kind == ALL_KINDS:
-        return ()
-    return (kind,) if kind else tuple(one for one in _kinds(owner) if one != "received")
 
 
 def _lines(owner: Monitor, query: dict[str, str], before: str) -> Any:
     found = history.events(
         service().db,
         owner.id,
-        kinds=_wanted(owner, query["type"]),
+        kinds=ledger.kinds(_kinds(owner), query["type"]),
         level=query["level"] or None,
         text=query["text"],
         before=int(before) if before else None,
@@ -125,7 +128,7 @@ def _lines(owner: Monitor, query: dict[str, str], before: str) -> Any:
 )
 def filtered(kind: str | None, text: str | None, asked: dict[str, str]) -> Any:
     """Another filter: its own address."""
-    kind = "" if kind in (None, USUAL) else kind
+    kind = "" if kind in (None, ledger.USUAL) else kind
     if kind == asked["type"] and (text or "") == asked["text"]:
         return dash.no_update
     query = {key: value for key, value in (("type", kind), ("level", asked["level"]), ("text", text)) if value}

@@ -7,7 +7,7 @@ from typing import Any
 
 import dash
 import dash_bootstrap_components as dbc
-from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html, no_update
+from dash import ALL, ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html, no_update
 
 from dashboard import actor, parts, say, scope, service
 from dashboard.guard import guarded, known_code
@@ -16,6 +16,8 @@ from storage.errors import ProductError, Refused
 
 dash.register_page(__name__, path="/new", title="New monitor - Drift Detector", order=112)
 NONE = "none"
+MOST = 60  # columns whose kinds are shown
+KINDS = ("numeric", "categorical", "date", "ignored")
 
 
 @guarded("new")
@@ -123,16 +125,21 @@ def _form(name: str, about: dict[str, Any]) -> list[Any]:
             html.Div(text, className="field-help"),
         ]
     table = parts.table(
-        [parts.Column("Column", wide=True), parts.Column("Read as"), parts.Column("Noticed")],
-        [[parts.clip(item["name"]), item["kind"], item["note"] or "–"] for item in about["columns"][:60]],
+        [parts.Column("Column", wide=True), parts.Column("Read as"), parts.Column("First values", hide=True),
+         parts.Column("Noticed", wide=True)],
+        [[parts.clip(item["name"]), _kind(item), _first(about, item["name"]), item["note"] or "–"]
+         for item in about["columns"][:MOST]],
         "Columns of the table",
-    )
+    )  # fmt: skip
+    more = f" Showing the first {MOST} of {len(columns):,}." if len(columns) > MOST else ""
     return [
         *[parts.notice(text, "warn") for text in about["warnings"]],
         parts.panel(
             f"2. What its columns are: {say.count(about['rows'], 'row')}, {say.count(len(columns), 'column')}",
             html.Div(cells, className="form-grid"),
-            html.Details([html.Summary("Kinds of all columns"), table], className="small"),
+            html.Details(
+                [html.Summary(f"Kinds of all columns: change what was read wrongly.{more}"), table], className="small"
+            ),
         ),
         parts.panel(
             "3. Make it",
@@ -142,6 +149,22 @@ def _form(name: str, about: dict[str, Any]) -> list[Any]:
             parts.acting("Make the monitor", "new-make", "btn btn-main"),
         ),
     ]
+
+
+def _kind(item: dict[str, Any]) -> dbc.Select:
+    """What a column is read as, to be changed."""
+    options = [{"label": kind, "value": kind} for kind in KINDS]
+    label = f"Kind of {item['name']}"
+    return dbc.Select(
+        id={"type": "new-kind", "column": item["name"], "found": item["kind"]}, options=options, value=item["kind"],
+        size="sm", style={"minWidth": "120px"}, **{"aria-label": label},
+    )  # fmt: skip
+
+
+def _first(about: dict[str, Any], name: str) -> Any:
+    """The first values of a column."""
+    values = [say.cut(str(row.get(name)), 14) for row in about["sample"][:3] if row.get(name) is not None]
+    return ", ".join(values) or "–"
 
 
 @callback(
@@ -154,10 +177,20 @@ def _form(name: str, about: dict[str, Any]) -> list[Any]:
     State("new-id", "value"),
     State("new-time", "value"),
     State("new-estimator", "value"),
+    State({"type": "new-kind", "column": ALL, "found": ALL}, "id"),
+    State({"type": "new-kind", "column": ALL, "found": ALL}, "value"),
     prevent_initial_call=True,
 )
 def make(
-    clicks: int, file: dict[str, str] | None, name: str, target: str, key: str, time: str, estimator: str | None
+    clicks: int,
+    file: dict[str, str] | None,
+    name: str,
+    target: str,
+    key: str,
+    time: str,
+    estimator: str | None,
+    columns: list[dict[str, str]],
+    kinds: list[str],
 ) -> Any:
     """Make the monitor and go to it."""
     if not clicks:
@@ -169,8 +202,18 @@ def make(
         monitor = service().init(
             (name or "").strip(), file["name"], base64.b64decode(file["data"]), target,
             id_column=None if key == NONE else key, time_column=None if time == NONE else time,
-            estimator=(estimator or "").strip() or None, author=actor().name,
+            kinds=_kinds(columns, kinds, {target, key, time}), estimator=(estimator or "").strip() or None,
+            author=actor().name,
         )  # fmt: skip
     except ProductError as error:
         return parts.notice(str(error), "bad"), no_update
     return None, scope.base(monitor)
+
+
+def _kinds(columns: list[dict[str, str]], kinds: list[str], special: set[str]) -> dict[str, str]:
+    """The columns whose kind a person changed, but for those that are no feature."""
+    return {
+        item["column"]: kind
+        for item, kind in zip(columns, kinds, strict=True)
+        if kind != item["found"] and item["column"] not in special
+    }

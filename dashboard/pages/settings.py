@@ -307,6 +307,7 @@ def channel(name: str) -> Any:
 @callback(
     Output("alert-says", "children"),
     Output("settings-alerts", "children"),
+    Output("settings-in-force", "data", allow_duplicate=True),
     Input("alert-test", "n_clicks"),
     Input("alert-add", "n_clicks"),
     State("alert-channel", "value"),
@@ -327,14 +328,14 @@ def alert(
 ) -> Any:
     """Send a test by the channel in the form, or add it."""
     if not (tested or added):
-        return no_update, no_update
+        return (no_update,) * 3
     owner = history.monitor(service().db, asked["monitor"])
     options = alerting.given(ids, values)
     try:
         if ctx.triggered_id == "alert-test":
             service().test_alert(owner.name, channel, options, actor().name)
             tell("The test was sent.")
-            return "", no_update
+            return "", no_update, no_update
         held = history.settings_in_force(service().db, owner.id)
         every = [
             *(item.model_dump(mode="json") for item in held.alerts),
@@ -342,9 +343,10 @@ def alert(
         ]
         service().change_settings(owner.name, {"alerts": every}, f"Alerts by {channel} added.", actor().name)
     except ProductError as error:
-        return str(error), no_update
+        return str(error), no_update, no_update
     tell(f"Alerts go out by {channel} from now on.")
-    return "", alerting.panel(owner, history.settings_in_force(service().db, owner.id))
+    row = history.settings_row(service().db, owner.id)
+    return "", alerting.panel(owner, settings.parse(row.data)), row.id
 
 
 @callback(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from importlib.resources import files
 from typing import Any
 from urllib.parse import unquote
 
 import dash
+import dash_bootstrap_components as dbc
 from dash import ALL, ClientsideFunction, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
 
 from dashboard import actor, parts, say, scope, service
-from dashboard.delivery import findings, steps, verdict_table
+from dashboard.delivery import findings, steps, then_and_now, verdict_table
 from dashboard.guard import guarded
 from storage import history
 from storage.errors import Missing, ProductError, Refused
@@ -50,6 +52,7 @@ def layout(monitor: str = "", batch: str = "", **_: Any) -> html.Div:
             parts.panel(
                 "Choose a file",
                 _zone(),
+                _pasting(),
                 _samples(owner),
                 html.Div(id="upload-says", className="field-error upload-says", role="alert"),
             ),
@@ -86,6 +89,23 @@ def _zone() -> html.Div:
             style={},
         ),
         className="upload-zone",
+    )
+
+
+def _pasting() -> html.Details:
+    return html.Details(
+        [
+            html.Summary("or paste rows"),
+            html.Label(
+                "Rows with a header, commas or tabs between cells", htmlFor="upload-text", className="field-label"
+            ),
+            dbc.Textarea(id="upload-text", rows=6, className="mono", spellCheck=False, maxLength=2_000_000),
+            html.Div(
+                html.Button("Look at it", id="upload-paste", type="button", className="btn btn-quiet", n_clicks=0),
+                className="samples",
+            ),
+        ],
+        className="small stack-small",
     )
 
 
@@ -137,19 +157,32 @@ clientside_callback(
     Output("url", "search", allow_duplicate=True),
     Input("upload", "contents"),
     Input({"type": "sample", "name": ALL}, "n_clicks"),
+    Input("upload-paste", "n_clicks"),
     State("upload", "filename"),
+    State("upload-text", "value"),
     State("upload-asked", "data"),
     prevent_initial_call=True,
 )
-def choose(contents: str | None, clicks: list[int], filename: str | None, asked: dict[str, str]) -> Any:
+def choose(
+    contents: str | None,
+    clicks: list[int],
+    pasted: int,
+    filename: str | None,
+    text: str | None,
+    asked: dict[str, str],
+) -> Any:
     """A file was chosen: say what it is before anything is stored."""
     if ctx.triggered_id == "upload":
         if not contents:
             return (no_update,) * 7
         file = {"name": filename or "upload", "data": contents.partition(",")[2]}
+    elif not ctx.triggered or not ctx.triggered[0]["value"]:
+        return (no_update,) * 7
+    elif ctx.triggered_id == "upload-paste":
+        if not (text or "").strip():
+            return *(no_update,) * 5, "Paste a header and rows first.", no_update
+        file = {"name": _pasted_name(text or ""), "data": base64.b64encode((text or "").encode()).decode()}
     else:
-        if not ctx.triggered or not ctx.triggered[0]["value"]:
-            return (no_update,) * 7
         name = ctx.triggered_id["name"]
         if name not in SAMPLES:
             raise Missing(f"There is no sample {name!r}.")
@@ -159,14 +192,34 @@ def choose(contents: str | None, clicks: list[int], filename: str | None, asked:
     try:
         preview = service().preview(owner.name, name, data)
     except ProductError as error:
-        return file, None, _refused(name, str(error)), None, None, str(error), ""
+        return file, None, _refused(name, service().problems(owner.name, name, data), str(error)), None, None, "", ""
     return file, None, _file_panel(owner, preview, len(data)), None, None, "", ""
 
 
-def _refused(name: str, reason: str) -> Any:
+def _pasted_name(text: str) -> str:
+    """A name whose ending says how to read it; the same text has the same name."""
+    kind = "tsv" if "\t" in text.partition("\n")[0] else "csv"
+    return f"pasted-{hashlib.sha256(text.encode()).hexdigest()[:8]}.{kind}"
+
+
+def _refused(name: str, found: list[Refused], said: str) -> Any:
+    """What is wrong with a file, by column and line, before anything is stored."""
+    columns = [
+        parts.Column("Column"), parts.Column("Line", right=True), parts.Column("What is wrong", wide=True),
+        parts.Column("What to do", wide=True),
+    ]  # fmt: skip
+    rows = [
+        [
+            parts.clip(error.column, 40) if error.column else "–",
+            f"{error.row:,}" if error.row is not None else "–",
+            _bare(error, name),
+            error.remedy or "–",
+        ]
+        for error in found
+    ]
     return parts.panel(
-        f"{name} cannot be taken as it is",
-        html.P(reason),
+        f"{name} cannot be taken as it is: {say.count(len(found), 'problem')}" if found else f"{name} cannot be taken",
+        parts.table(columns, rows, "Problems of the file", cards=True) if found else html.P(said),
         html.Div(
             [
                 parts.acting("Keep it in quarantine", "upload-ingest"),
@@ -176,8 +229,19 @@ def _refused(name: str, reason: str) -> Any:
             ],
             className="samples",
         ),
-        sub="Mend the file and choose it again. In quarantine its bytes are kept with the reason, to be tried again.",
+        sub="Nothing was stored. Mend the file and choose it again; kept in quarantine, its bytes can be tried again.",
     )
+
+
+def _bare(error: Refused, name: str) -> str:
+    """The sentence without where and what to do, which have columns of their own."""
+    text = str(error).removesuffix(error.remedy).strip()
+    where = [
+        name,
+        *([f"column {error.column!r}"] if error.column else []),
+        *([f"line {error.row}"] if error.row else []),
+    ]
+    return text.removeprefix(", ".join(where)).removeprefix(":").strip()
 
 
 def _file_panel(owner: Monitor, preview: Preview, octets: int) -> Any:
@@ -361,6 +425,7 @@ def _followed(owner: Monitor, batch: int | None) -> list[Any]:
     word = say.STATES[found.state]
     return [
         parts.panel(f"Batch #{batch}, {found.name}: {word.text.lower()}", steps(owner, found), tools=tools),
+        then_and_now(owner, found),
         *findings(owner, found),
     ]
 

@@ -33,10 +33,11 @@ from dashboard.parts.basics import (
     tile,
     toast,
 )
-from dashboard.parts.frame import SECTIONS, asked, heading, page, shell
+from dashboard.parts.frame import HINTS, SECTIONS, asked, heading, page, shell, tour
 from dashboard.parts.strips import Bar, Cell, bars, spark, strip
 
 __all__ = [
+    "HINTS",
     "SECTIONS",
     "Bar",
     "Cell",
@@ -74,4 +75,5 @@ __all__ = [
     "table",
     "tile",
     "toast",
+    "tour",
 ]

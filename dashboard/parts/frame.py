@@ -199,3 +199,56 @@ def asked(page_name: str, /, **query: str) -> html.Div:
     """
     stores = [dcc.Store(id=f"{page_name}-{what}") for what in ("set", "brushed")]
     return html.Div([dcc.Store(id=f"{page_name}-asked", data=query), *stores], hidden=True)
+
+
+# Four hints for the first look at the worked example: what is pointed at, a title, a sentence.
+HINTS: tuple[tuple[str, str, str], ...] = (
+    (
+        ".verdict",
+        "Start here",
+        "Can the model be trusted today, why, and what was done about it: in one sentence each.",
+    ),
+    (
+        "#summary-strip",
+        "Every day is a cell",
+        "Tall and orange: the data moved. Choose one to see which feature, and how.",
+    ),
+    (
+        'a.rail-item[href$="/models"]',
+        "What was learned since",
+        "Every version with its reason. Compare two on the same rows, promote, or roll back.",
+    ),
+    (
+        'a.rail-item[href$="/upload"]',
+        "Try it yourself",
+        "Drop in a sample day, a drifted one or a broken one: checked first, stored only if you say so.",
+    ),
+)
+
+
+def tour() -> html.Section:
+    """The first-run hints; ``assets/tour.js`` shows them one by one until they are put away for good."""
+    hints = [
+        html.Li([html.Strong(title), html.P(text)], hidden=at > 0, **{"data-target": target})
+        for at, (target, title, text) in enumerate(HINTS)
+    ]
+    return html.Section(
+        [
+            html.Ol(hints, **{"aria-live": "polite"}),
+            html.Div(
+                [
+                    html.Span(f"1 of {len(hints)}", className="muted small", id="tour-at"),
+                    html.Button(
+                        "Back", type="button", className="btn btn-quiet", disabled=True, **{"data-tour": "back"}
+                    ),
+                    html.Button("Next", type="button", className="btn btn-main", **{"data-tour": "next"}),
+                    html.Button("No more hints", type="button", className="btn btn-quiet", **{"data-tour": "done"}),
+                ],
+                className="tour-buttons",
+            ),
+        ],
+        id="tour",
+        className="tour",
+        hidden=True,
+        **{"aria-label": "First steps"},
+    )
