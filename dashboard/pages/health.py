@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from importlib.metadata import version
+from platform import python_version
 from typing import Any
 
 import dash
@@ -46,7 +47,10 @@ def _body() -> list[Any]:
         html.Div(
             [
                 parts.panel("Now", _now()),
-                parts.panel("Versions", parts.facts(*((name, version(name)) for name in LIBRARIES))),
+                parts.panel(
+                    "Versions",
+                    parts.facts(("Python", python_version()), *((name, version(name)) for name in LIBRARIES)),
+                ),
             ],
             className="grid-2",
         ),
@@ -76,6 +80,8 @@ def _now() -> Any:
         ("Running now", promises.running(list(beat["running"]), serving.stuck())),
         ("Batches on their way", f"{len(waiting):,}"),
         ("Trainings open", f"{len(trainings):,}"),
+        ("Backtests open", f"{len(history.backtests(serving.db, open_only=True)):,}"),
+        ("Quarantined", f"{len(history.quarantined(serving.db)):,}"),
         ("Database", say.size(database)),
         ("Free on the disk", f"{say.size(disk.free)} of {say.size(disk.total)}"),
         ("Data folder", str(folder)),

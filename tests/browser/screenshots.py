@@ -22,11 +22,14 @@ PAGES = {
     "performance": f"{MONITOR}/performance?range=365",
     "models": f"{MONITOR}/models",
     "compare": f"{MONITOR}/models/compare",
-    "upload": f"{MONITOR}/upload",
+    "batch": f"{MONITOR}/batches/516",
+    "upload": f"{MONITOR}/upload?batch=516",
+    "backtest": f"{MONITOR}/backtest",
     "events": f"{MONITOR}/events",
     "settings": f"{MONITOR}/settings",
     "new": "/new",
     "health": "/health",
+    "not-found": "/nowhere",
 }
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
 
@@ -60,12 +63,15 @@ def _take(url: str, out: Path, pages: list[str], executable: str) -> None:
         for size, (width, height) in SIZES.items():
             for mode in ("light", "dark"):
                 context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=mode)
+                context.add_cookies([{"name": "tour", "value": "done", "url": url}])  # no hints over the pages
                 page = context.new_page()
                 for name in pages:
                     page.goto(url + PAGES[name])
                     page.wait_for_selector("h1")
                     page.wait_for_function(
-                        "() => [...document.querySelectorAll('.chart')].every(box => box.querySelector('.main-svg'))"
+                        "() => !document.querySelector('.skeleton')"
+                        " && [...document.querySelectorAll('.chart')].every(box => box.querySelector('.main-svg'))",
+                        timeout=60_000,
                     )
                     page.screenshot(path=out / f"{name}-{size}-{mode}.png", full_page=True)
                     print(f"{out / name}-{size}-{mode}.png", file=sys.stderr)
@@ -85,6 +91,9 @@ def _demo() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Path(folder) / "data")
         demo.build(service, progress=lambda days: print(f"{days} days more", file=sys.stderr))
+        runs = [{"policy": policy} for policy in ("auto", "never", "every:10", "usual")]
+        service.backtest(demo.NAME, runs, last=60)
+        service.work_backtests()
         server = waitress.create_server(create_app(service).server, host="127.0.0.1", port=0)
         threading.Thread(target=server.run, daemon=True).start()
         yield f"http://127.0.0.1:{server.effective_port}"

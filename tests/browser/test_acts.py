@@ -10,7 +10,7 @@ from tests.browser.test_pages import SHOP, open_page
 pytestmark = pytest.mark.browser
 
 
-def test_another_champion_and_back(site, visit):
+def test_t11_another_champion_and_back(site, visit):
     page = visit()
     open_page(page, f"{site.url}{SHOP}/models")
     champion = history.monitor(site.service.db, "shop").champion
@@ -113,7 +113,7 @@ def test_an_alert_is_tried_before_it_is_needed(site, visit):
     page.get_by_text("Nobody is told yet").wait_for()
 
 
-def test_two_versions_are_compared_by_what_is_stored(shared, visit):
+def test_t11_two_versions_are_compared_by_what_is_stored(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/models/compare?a=v1&b=v2")
     (found,) = shared.service.compare("shop", 1, 2)

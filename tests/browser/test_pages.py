@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from storage import history
+from tests.browser.axe import violations
 from tests.browser.conftest import HOSTILE, NAMES
 
 pytestmark = pytest.mark.browser
@@ -33,17 +34,34 @@ PAGES = {
 }
 
 
+# For each chart with data behind it: points of its longest trace (or cells of a side, for a matrix), rows of its table.
+BEHIND = """() => [...document.querySelectorAll('figure details.data-behind')].map(details => {
+    details.open = true;
+    details.dispatchEvent(new Event('toggle'));
+    const plot = details.closest('figure').querySelector('.js-plotly-plot');
+    const traces = plot._fullData.filter(one => !(one.meta && one.meta.scenery) && one.visible !== false);
+    const heat = traces.find(one => one.type === 'heatmap');
+    const size = one => Math.max((one.x || []).length, (one.y || []).length);
+    const points = !heat ? Math.max(...traces.map(size)) : heat.meta.matrix ? heat.meta.matrix.length
+        : heat.meta.batches.filter(one => one).length;
+    const rows = details.querySelectorAll('.data-table tbody tr').length;
+    details.open = false;
+    return [points, rows];
+})"""
+
+
 def open_page(page, url: str) -> None:
     """Go there and wait until its charts are drawn."""
     page.goto(url)
     page.wait_for_selector("h1")
     page.wait_for_function(
-        "() => [...document.querySelectorAll('.chart')].every(box => box.querySelector('.main-svg'))"
+        "() => !document.querySelector('.skeleton')"
+        " && [...document.querySelectorAll('.chart')].every(box => box.querySelector('.main-svg'))"
     )
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_it_opens_on_a_wide_screen(shared, visit, name):
+def test_t01_t02_t04_it_opens_offline_and_for_everybody(shared, visit, name):
     page = visit()
     open_page(page, shared.url + PAGES[name])
     assert page.locator("h1").count() == 1
@@ -57,24 +75,28 @@ def test_it_opens_on_a_wide_screen(shared, visit, name):
     assert figures.evaluate_all("all => all.every(one => one._context.showSendToCloud === false)")
     assert page.locator("[data-title*='Share']").count() == 0
     assert figures.count() == page.locator("figure .js-plotly-plot").count()
+    for points, rows in page.evaluate(BEHIND):
+        assert rows >= points > 0
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_it_fits_a_phone_in_the_dark(shared, visit, name):
+def test_t03_t04_it_fits_a_phone_and_is_legible_in_the_dark(shared, visit, name):
     page = visit(390, 844, dark=True)
     open_page(page, shared.url + PAGES[name])
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("document.documentElement.getAttribute('data-bs-theme')") == "dark"
+    assert violations(page, "color-contrast", "label", "button-name", "link-name") == []
 
 
 @pytest.mark.parametrize("feature", NAMES)
-def test_any_name_of_a_feature_is_an_address(shared, visit, feature):
+def test_t13_any_name_of_a_feature_is_an_address(shared, visit, feature):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/features/{quote(feature, safe='')}")
     assert feature in page.locator("h1").inner_text()
 
 
-def test_a_name_that_is_markup_is_shown_as_it_is(shared, visit):
+def test_t12_a_name_that_is_markup_is_shown_as_it_is(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/drift")
     link = page.locator("#drift-features a", has_text=HOSTILE)
@@ -95,7 +117,7 @@ def test_a_name_that_is_markup_is_shown_as_it_is(shared, visit):
         (f"/m/{quote('<b>x</b>', safe='')}", "<b>x</b>"),
     ],
 )
-def test_what_is_not_there_is_said_so(shared, visit, path, words):
+def test_t12_what_is_not_there_is_said_so(shared, visit, path, words):
     page = visit()
     page.goto(shared.url + path)
     page.wait_for_selector("h1")
@@ -121,7 +143,7 @@ def test_a_query_that_is_not_understood_is_named_and_the_page_goes_on(shared, vi
     "section",
     ["", "/drift", "/performance", "/models", "/models/compare", "/upload", "/backtest", "/events", "/settings"],
 )
-def test_a_monitor_without_a_batch_says_what_to_do(bare, visit, section):
+def test_t14_a_monitor_without_a_batch_says_what_to_do(bare, visit, section):
     page = visit()
     open_page(page, f"{bare.url}/m/fresh{section}")
     assert page.locator("h1").count() == 1
@@ -130,7 +152,7 @@ def test_a_monitor_without_a_batch_says_what_to_do(bare, visit, section):
 
 
 @pytest.mark.parametrize("path", ["/", "/new", "/health", "/m/x/drift"])
-def test_an_empty_folder_leaves_no_page_blank(nothing, visit, path):
+def test_t14_an_empty_folder_leaves_no_page_blank(nothing, visit, path):
     page = visit()
     page.goto(nothing.url + path)
     page.wait_for_selector("h1")
@@ -154,7 +176,7 @@ def test_an_empty_page_fills_when_the_first_monitor_comes(nothing, visit):
     page.get_by_text("Nothing to judge yet").wait_for()
 
 
-def test_colours_switch_at_once_and_are_remembered(shared, visit):
+def test_t08_colours_switch_at_once_and_are_remembered(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/drift")
     before = page.evaluate("document.querySelector('.js-plotly-plot')._fullLayout.font.color")
@@ -187,7 +209,7 @@ def contrast(page, selector: str) -> float:
     )
 
 
-def test_the_table_behind_a_chart_has_its_numbers(shared, visit):
+def test_t16_the_table_behind_a_chart_has_its_numbers(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/drift")
     page.locator("figure summary").first.click()
@@ -201,7 +223,7 @@ def test_the_table_behind_a_chart_has_its_numbers(shared, visit):
     assert "daily kcal" in text.splitlines()[0]
 
 
-def test_a_failure_is_told_and_the_page_stays(site, visit, monkeypatch):
+def test_t12_a_failure_is_told_and_the_page_stays(site, visit, monkeypatch):
     page = visit()
     open_page(page, f"{site.url}{SHOP}/drift")
 

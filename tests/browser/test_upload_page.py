@@ -38,7 +38,7 @@ def test_only_checking_leaves_no_trace(site, visit, tmp_path):
     assert count(site) == before
 
 
-def test_a_batch_is_followed_to_its_end_and_a_reload_shows_the_same(site, visit, tmp_path):
+def test_t09_a_batch_is_followed_to_its_end_and_a_reload_shows_the_same(site, visit, tmp_path):
     page = visit()
     open_page(page, f"{site.url}{SHOP}/upload")
     before = count(site)
@@ -71,7 +71,7 @@ def test_a_batch_is_followed_to_its_end_and_a_reload_shows_the_same(site, visit,
         ("columns.csv", b"id,when\n1,2026-02-01\n", "column"),
     ],
 )
-def test_what_cannot_be_taken_is_said_at_once(shared, visit, tmp_path, name, data, words):
+def test_t09_what_cannot_be_taken_is_said_at_once(shared, visit, tmp_path, name, data, words):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/upload")
     before = count(shared)
@@ -80,7 +80,7 @@ def test_what_cannot_be_taken_is_said_at_once(shared, visit, tmp_path, name, dat
     assert count(shared) == before
 
 
-def test_a_refused_file_can_be_kept_and_tried_again(site, visit, tmp_path):
+def test_t09_a_refused_file_can_be_kept_and_tried_again(site, visit, tmp_path):
     page = visit()
     open_page(page, f"{site.url}{SHOP}/upload")
     send(page, tmp_path, "columns.csv", b"id,when\n7,2026-02-02\n")

@@ -54,7 +54,7 @@ def test_what_was_live_on_a_date_is_asked_by_address_and_by_hand(shared, visit):
     assert "is no date" in page.locator("#models-answer").inner_text()
 
 
-def test_ticked_versions_are_compared_and_the_matrices_add_up(shared, visit):
+def test_t11_ticked_versions_are_compared_and_the_matrices_add_up(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/models")
     page.get_by_text("Tick two or more").wait_for()
