@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import dash
@@ -151,14 +152,15 @@ def _form(name: str, about: dict[str, Any]) -> list[Any]:
     ]
 
 
-def _kind(item: dict[str, Any]) -> dbc.Select:
+def _kind(item: dict[str, Any]) -> list[Any]:
     """What a column is read as, to be changed."""
+    ident = {"type": "new-kind", "column": item["name"], "found": item["kind"]}
     options = [{"label": kind, "value": kind} for kind in KINDS]
-    label = f"Kind of {item['name']}"
-    return dbc.Select(
-        id={"type": "new-kind", "column": item["name"], "found": item["kind"]}, options=options, value=item["kind"],
-        size="sm", style={"minWidth": "120px"}, **{"aria-label": label},
-    )  # fmt: skip
+    stands = json.dumps(ident, separators=(",", ":"), sort_keys=True, ensure_ascii=False)  # the id as it is in the page
+    return [
+        html.Label(f"Kind of {item['name']}", htmlFor=stands, className="visually-hidden"),
+        dbc.Select(id=ident, options=options, value=item["kind"], size="sm", style={"minWidth": "120px"}),
+    ]
 
 
 def _first(about: dict[str, Any], name: str) -> Any:

@@ -198,7 +198,7 @@ def choose(
             preview.refused(name, service().problems(owner.name, name, data), str(error)),
             None,
             None,
-            "",
+            str(error),
             "",
         )
     return file, None, preview.file_panel(owner, found, len(data)), None, None, "", ""

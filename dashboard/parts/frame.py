@@ -113,6 +113,7 @@ def _dialog() -> dbc.Modal:
             ),
         ],
         id="verb-dialog",
+        labelledby="verb-title",
         is_open=False,
         centered=True,
         fade=False,

@@ -41,7 +41,7 @@ def click_cell(page, feature: str, batch: str) -> None:
     page.mouse.click(x, y)
 
 
-def test_the_cells_are_the_stored_scores(shared, visit):
+def test_t06_the_cells_are_the_stored_scores(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/drift")
     features, batches, drawn = cells(page)
@@ -53,7 +53,7 @@ def test_the_cells_are_the_stored_scores(shared, visit):
     assert (drawn[drifted] >= 1).all()
 
 
-def test_a_cell_opens_beside_the_chart_and_is_an_address(shared, visit):
+def test_t05_a_cell_opens_beside_the_chart_and_is_an_address(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/drift")
     _, batches, _ = cells(page)
@@ -73,7 +73,7 @@ def test_a_cell_opens_beside_the_chart_and_is_an_address(shared, visit):
     assert f"batch={batches[-1]}" in page.url
 
 
-def test_a_cell_opens_without_a_mouse(shared, visit):
+def test_t05_a_cell_opens_without_a_mouse(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/drift")
     features, batches, _ = cells(page)
@@ -87,7 +87,7 @@ def test_a_cell_opens_without_a_mouse(shared, visit):
     page.locator("#drift-side h2").wait_for()
 
 
-def test_a_zoom_outlives_newer_batches(site, visit):
+def test_t07_a_zoom_outlives_newer_batches(site, visit):
     page = visit()
     open_page(page, f"{site.url}{SHOP}/drift")
     before = len(cells(page)[1])

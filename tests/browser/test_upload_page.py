@@ -101,6 +101,55 @@ def test_a_monitor_is_made_in_three_steps(site, visit, tmp_path):
     page.locator("#new-target").select_option("bought")
     page.locator("#new-id").select_option("id")
     page.locator("#new-estimator").fill("linear")
+    page.get_by_text("Kinds of all columns").click()
+    page.get_by_label("Kind of a/b").select_option("ignored")
     page.locator("#new-make").click()
     page.wait_for_url("**/m/people")
     page.get_by_text("Nothing to judge yet").wait_for()
+    made = history.monitor(site.service.db, "people")
+    assert "a/b" not in [feature.name for feature in made.schema.watched]
+
+
+def test_all_that_is_wrong_is_said_by_column_and_line(shared, visit, tmp_path):
+    page = visit()
+    open_page(page, f"{shared.url}{SHOP}/upload")
+    before = count(shared)
+    lines = table(92, 40).decode().splitlines()
+    cells = [line.split(",") for line in lines]
+    head = [name.strip('"') for name in cells[0]]
+    for row in range(1, 21):
+        cells[row][head.index("daily kcal")] = "a lot"
+        cells[row][head.index("größe")] = "tall"
+    send(page, tmp_path, "words.csv", "\n".join(",".join(row) for row in cells).encode())
+    page.get_by_text("words.csv cannot be taken as it is: 2 problems").wait_for()
+    rows = page.locator("#upload-preview tbody tr").all_inner_texts()
+    assert [("daily kcal" in rows[0], "größe" in rows[1]), ("2" in rows[0], "tall" in rows[1])] == [(True, True)] * 2
+    assert count(shared) == before
+
+
+def test_rows_are_pasted(site, visit):
+    page = visit()
+    open_page(page, f"{site.url}{SHOP}/upload")
+    page.get_by_text("or paste rows").click()
+    page.locator("#upload-paste").click()
+    page.get_by_text("Paste a header and rows first").wait_for()
+    page.locator("#upload-text").fill(table(93, 60).decode())
+    page.locator("#upload-paste").click()
+    page.get_by_text(": 60 rows").wait_for()
+    page.locator("#upload-ingest").click()
+    page.get_by_text("received").first.wait_for()
+    assert history.batches(site.service.db, 1, last=1)[0].name.startswith("pasted-")
+
+
+def test_what_was_said_then_stands_beside_what_is_said_now(shared, visit):
+    page = visit()
+    champion = history.monitor(shared.service.db, "shop").champion
+    old = [batch for batch in history.batches(shared.service.db, 1) if batch.version_id not in (None, champion)][0]
+    differ, lines = shared.service.beside(old.id)
+    open_page(page, f"{shared.url}{SHOP}/batches/{old.id}")
+    page.get_by_text(f"on {differ} row").wait_for()
+    with page.expect_download() as got:
+        page.get_by_role("link", name="Both, all rows").click()
+    assert len(Path(got.value.path()).read_text().splitlines()) == len(lines) + 1 == old.rows + 1
+    stored = {row["key"]: row["prediction"] for row in history.rows_of(shared.service.db, old.id)}
+    assert {line["id"]: line["then"] for line in lines} == stored
