@@ -57,7 +57,7 @@ class Axis:
     def step(self) -> Any:
         """The usual distance between two batches."""
         if len(self.values) < 2:
-            return np.timedelta64(1, "D") if self.timed else 1.0
+            return np.timedelta64(86_400_000, "ms") if self.timed else 1.0  # in ms: half a day is no whole day
         middle = np.median(np.diff(self.values.astype("int64" if self.timed else "float64")))
         return np.timedelta64(max(1, int(middle)), "ms") if self.timed else float(middle)
 

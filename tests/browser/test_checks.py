@@ -183,6 +183,7 @@ def test_what_a_dialog_and_a_check_show_is_accessible_too(site, visit, tmp_path,
     assert violations(page) == []
     (tmp_path / "good.csv").write_bytes(table(90, ROWS))
     page.locator("#upload input[type=file]").set_input_files(tmp_path / "good.csv")
+    page.locator("#upload-preview", has_text="good.csv").wait_for()
     page.locator("#upload-only-check").click()
     page.locator("#upload-check h2").first.wait_for()
     assert violations(page) == []

@@ -144,7 +144,7 @@ def test_rows_are_pasted(site, visit):
 def test_what_was_said_then_stands_beside_what_is_said_now(shared, visit):
     page = visit()
     champion = history.monitor(shared.service.db, "shop").champion
-    old = [batch for batch in history.batches(shared.service.db, 1) if batch.version_id not in (None, champion)][0]
+    old = next(batch for batch in history.batches(shared.service.db, 1) if batch.version_id not in (None, champion))
     differ, lines = shared.service.beside(old.id)
     open_page(page, f"{shared.url}{SHOP}/batches/{old.id}")
     page.get_by_text(f"on {differ} row").wait_for()
