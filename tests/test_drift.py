@@ -206,6 +206,21 @@ def test_a_broken_link_is_found_though_margins_stand_still(people: Watched):
     assert report.drifted == ("bmi",)  # what else hangs on waist still does
 
 
+def test_the_column_that_was_shuffled_is_named_and_not_a_ratio_of_it():
+    def gems(rows: int) -> pa.Table:
+        size = rng.lognormal(0, 0.3, rows)
+        x, y = size * rng.normal(1, 0.004, rows), size * rng.normal(1, 0.004, rows)
+        z = size * rng.normal(0.6, 0.014, rows)
+        held = np.where(rng.random(rows) < 0.003, 0.0, z)  # a few gross errors, as every large table has
+        return pa.table(
+            {"x": x, "y": y, "z": held, "depth": z / (x + y), "price": size**3 * rng.lognormal(0, 0.2, rows)}
+        )
+
+    rng = np.random.default_rng(14)
+    watched, batch = Watched(gems(6_000)), gems(3_000)
+    assert watched.judge(with_column(batch, "z", rng.permutation(batch["z"].to_numpy()))).drifted == ("z",)
+
+
 def test_rare_marks_raise_no_false_links():
     rng = np.random.default_rng(31)
 
