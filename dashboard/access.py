@@ -75,7 +75,9 @@ class Door:
         return host in LOCAL or host in self.names or (self.beyond and _is_address(host))
 
 
-def guard(server: Flask, script_hashes: Callable[[], list[str]], door: Door) -> None:
+def guard(
+    server: Flask, script_hashes: Callable[[], list[str]], sign_in: Callable[[str], Response], door: Door
+) -> None:
     """Let in who may come in, before anything else runs; put the protecting headers on every answer.
 
     Parameters
@@ -84,11 +86,13 @@ def guard(server: Flask, script_hashes: Callable[[], list[str]], door: Door) -> 
     script_hashes : callable
         Gives the hashes of the application's own inline scripts, quoted; asked for late, because Dash adds some at the
         first request.
+    sign_in : callable
+        Given the address that was asked for, the page shown instead to a person who is not signed in.
     door : Door
     """
 
     def check() -> Response | None:
-        return _foreign(door) or _unknown(door) or _too_much()
+        return _foreign(door) or _unknown(door, sign_in) or _too_much()
 
     server.before_request_funcs.setdefault(None, []).insert(0, check)
 
@@ -142,7 +146,7 @@ def _same(origin: str, site: str) -> bool:
     return _netloc(origin) == request.host
 
 
-def _unknown(door: Door) -> Response | None:
+def _unknown(door: Door, sign_in: Callable[[str], Response]) -> Response | None:
     """Whoever has neither session nor token, once these are needed; and viewers who want to act."""
     try:
         g.actor = _who(door)
@@ -152,9 +156,7 @@ def _unknown(door: Door) -> Response | None:
         return None
     if g.actor is None:
         if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
-            from dashboard.login import page
-
-            return page(request.full_path.rstrip("?"))
+            return sign_in(request.full_path.rstrip("?"))
         answer = refusal(401, "Sign in first, or send a token: 'Authorization: Bearer ...'.")
         answer.headers["WWW-Authenticate"] = "Bearer"
         return answer

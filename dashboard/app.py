@@ -83,7 +83,7 @@ def create_app(service: Service, door: access.Door = access.Door()) -> Dash:  # 
     )(_health)
     login.prepare(app.server, secret_key(service.desk.folder), door)
     explain_errors(app.server)
-    access.guard(app.server, app.csp_hashes, door)
+    access.guard(app.server, app.csp_hashes, login.page, door)
     return app
 
 
