@@ -359,6 +359,19 @@ def test_any_numbers_give_finite_reports(first: list, second: list):
     assert json.dumps(report_json("x", report), allow_nan=False)
 
 
+@pytest.mark.parametrize("size", [1e308, 1e-308, 5e-324])
+@pytest.mark.parametrize("other", [1.0, 1e308, math.inf, math.nan])
+def test_the_widest_and_the_smallest_numbers_are_compared_without_a_warning(size: float, other: float):
+    rng = np.random.default_rng(31)
+    watched = Watched(pa.table({"x": rng.uniform(-1, 1, 600) * size, "y": rng.normal(size=600)}))
+    batch = pa.table({"x": np.where(rng.random(300) < 0.9, other, 0.0), "y": rng.normal(size=300)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = watched.judge(batch)
+    assert "x" in report.drifted
+    assert json.dumps(report_json("x", report), allow_nan=False)
+
+
 @pytest.mark.parametrize("name", ["x", "c", "d"])
 def test_one_feature_of_any_kind_is_enough(name: str):
     def rows(count: int, seed: int) -> pa.Table:

@@ -156,7 +156,9 @@ def _moved(grid: FeatureGrid, base: FeatureProfile, factor: float) -> Floats:
     edges = np.clip(np.r_[base.low, grid.bounds, base.high], base.low, base.high)
     below = np.r_[0, np.cumsum(base.cells[: len(edges) - 1])] / base.present
     keep = np.r_[np.diff(edges) > 0, True]
-    at = np.interp(grid.bounds / factor, edges[keep], below[keep], left=0.0, right=1.0)
+    with np.errstate(over="ignore"):  # the widest floats: infinity lies beyond every edge, as it should
+        bounds = grid.bounds / factor
+    at = np.interp(bounds, edges[keep], below[keep], left=0.0, right=1.0)
     shares = np.zeros(len(base.cells))
     shares[: len(at) + 1] = np.diff(np.r_[0.0, at, 1.0])
     return (shares * base.present + 0.5 / len(shares)) / (base.present + 0.5)
