@@ -59,21 +59,19 @@ def rule(
 
     Notes
     -----
-    A p-value speaks only where the effect may be large enough; the p-values of all families are pooled with their
-    shares of the budget as weights. A batch drifts if the pooled value is within the budget. Then features are named.
+    A p-value speaks only where the effect may be large enough; the p-values of all families are pooled by their shares
+    of the budget. A batch drifts if the pooled value is within the budget. Then features are named.
     """
     budget, size = float(np.log(settings.drift.budget)), max(int(watched.sum()), 1)
     line = budget + np.log(FEATURES / size)
     log_p, reach = np.where(watched, sight.log_p, 0.0), sight.most / least
     loud = np.where(reach >= 1.0, log_p, 0.0)
     link_p, link_scores = _links(pairs, settings)
-    judged = {name for name, asked in zip(sight.names, watched, strict=True) if asked}
-    crowd = moves.together(judged) if moves else (0.0, 0.0)
-    wide = crowd[1] / max(settings.drift.min_effect, 1e-9)
-    crowd_p = crowd[0] if wide >= 1.0 else 0.0
+    crowd, wide = _crowd(sight, moves, watched, settings)
+    crowd_p = crowd if wide >= 1.0 else 0.0
     weights = np.concatenate((watched * (FEATURES / size), (LINKS, CROWD, 0.0 if watched.any() else FEATURES)))
     spoken = float(pool(np.concatenate((loud, (link_p, crowd_p, 0.0))), weights))
-    surprise = float(pool(np.concatenate((log_p, (link_p, crowd[0], 0.0))), weights))
+    surprise = float(pool(np.concatenate((log_p, (link_p, crowd, 0.0))), weights))
     drifts = spoken <= budget
     hits, scores = np.zeros(len(loud), bool), np.minimum(log_p / line, reach)
     if drifts:
@@ -82,13 +80,21 @@ def rule(
     named = {name: own for name, hit, own in zip(sight.names, hits, sight.own, strict=True) if hit}
     told, blamed = _told(pairs, link_scores, {name for name, own in named.items() if own <= line}, set(named))
     link_score = float(link_scores.max(initial=0.0))
-    best = max(float(scores.max(initial=0.0)), link_score, min(crowd_p / (budget + np.log(CROWD)), wide))
+    best = float(max(scores.max(initial=0.0), link_score, min(crowd_p / (budget + np.log(CROWD)), wide)))
     if drifts:
         together = min(float((spoken + np.log(FEATURES / size)) / line), max(float(reach.max(initial=0.0)), wide))
         best = max(best, together, 1.0)
     only_crowd = drifts and not hits.any() and not blamed
-    best = float(best if drifts else min(best, 0.99))
+    best = best if drifts else min(best, 0.99)
     return Ruling(drifts, best, surprise, scores, hits, told, link_score, blamed, only_crowd)
+
+
+def _crowd(sight: Sight, moves: Moves | None, watched: Floats, settings: Settings) -> tuple[float, float]:
+    """Log p of all watched features together, and the most they may have moved over what counts."""
+    if moves is None:
+        return 0.0, 0.0
+    log_p, most = moves.together({name for name, asked in zip(sight.names, watched, strict=True) if asked})
+    return log_p, most / max(settings.drift.min_effect, 1e-9)
 
 
 def _witnessed(sight: Sight, loud: Floats, moves: Moves | None, line: float) -> Floats:
