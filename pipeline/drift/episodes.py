@@ -65,8 +65,8 @@ def episodes(history: Sequence[tuple[int, DriftReport]], settings: Settings) -> 
     -----
     A drift episode begins with a drifting batch, or when evidence adds up: a CUSUM (Page 1954) of ``-log p - 1.5``, at
     most 6 a batch, that passes 10. For healthy, independent batches ``-log p`` is exponential and the sum passes 10
-    once in about 5,000 batches; that is its own error budget beside the one of single batches. The onset is where the
-    sum last left 0. An episode ends with the third calm batch in a row (second, for faults).
+    at most once in about 6,500 batches; that is its own error budget beside the one of single batches. The onset is
+    where the sum last left 0. An episode ends with the third calm batch in a row (second, for faults).
     """
     drift = _followed(_drifting(history), "drift")
     fault = _followed(_faulty(history), "fault")
