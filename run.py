@@ -162,7 +162,12 @@ def check(options: argparse.Namespace) -> None:
     from pipeline.check import check as compare
     from pipeline.check import report_json
 
-    for name, report in compare(options.reference, options.batches, target=options.target):
+    settings = None
+    if options.set:
+        from storage.settings import Settings, changed
+
+        settings = changed(Settings(), dict(_pair(text) for text in options.set))
+    for name, report in compare(options.reference, options.batches, target=options.target, settings=settings):
         if options.json:
             _print(report_json(name, report))
         else:
@@ -570,6 +575,9 @@ def _own_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["check"].add_argument("--reference", required=True, metavar="FILE")
     made["check"].add_argument("batches", nargs="+", metavar="BATCH")
     made["check"].add_argument("--target", metavar="COL", help="left out of the comparison")
+    made["check"].add_argument(
+        "--set", action="append", default=[], metavar="key=value", help="a setting, e.g. features.bmi.rule=ks"
+    )
     add = made["backtest"].add_argument
     add("file", metavar="FILE")
     add("--target", required=True, metavar="COL")

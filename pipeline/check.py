@@ -45,10 +45,14 @@ def check(
     Raises
     ------
     Refused
-        If a file cannot be read, or has none of the reference's features.
+        If a file cannot be read, or has none of the reference's features; if a setting is of a feature that is not
+        there.
     """
     settings = settings or Settings()
     base = fitted(Path(reference), target)
+    unknown = sorted(set(settings.features) - set(base.grid.by_name))
+    if unknown:
+        raise Refused(f"A setting is of the feature {unknown[0]!r}, which is not compared.", file=Path(reference).name)
     kinds = {one.name: one.kind for one in base.grid.features}
     for path in map(Path, batches):
         seen = profile(_pieces(path, kinds, _watched(path, base.grid)), base.grid)

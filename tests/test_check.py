@@ -127,6 +127,29 @@ def test_settings_reach_the_score(folder, reference):
     assert kcal.score == pytest.approx(kcal.distances["psi"] / 0.2)
 
 
+def test_the_command_takes_settings_of_scores_and_of_single_features(folder, reference):
+    """``init`` takes the same; house rules of one feature leave the others to the calibrated score."""
+    moved = to_parquet(folder, "moved3", people(2, shift=0.5))
+
+    def run(*assignments: str) -> subprocess.CompletedProcess[str]:
+        options = [part for text in assignments for part in ("--set", text)]
+        command = [sys.executable, "run.py", "check", "--json", "--reference", reference, moved, *options]
+        return subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    def features(*assignments: str) -> dict[str, dict]:
+        return {one["name"]: one for one in json.loads(run(*assignments).stdout)["features"]}
+
+    plain, ruled = features(), features("features.kcal.rule=ks", "features.kcal.threshold=0.4")
+    assert ruled["kcal"]["score"] == pytest.approx(ruled["kcal"]["distances"]["ks"] / 0.4)
+    assert ruled["bmi"]["p_value"] == plain["bmi"]["p_value"]
+    assert not ruled["kcal"]["drift"]
+    assert plain["kcal"]["drift"]
+    strange = run("features.weight.rule=ks")
+    assert (strange.returncode, strange.stdout) == (1, "")
+    assert "weight" in strange.stderr
+    assert "Traceback" not in strange.stderr
+
+
 def test_csv_and_parquet_agree(folder):
     files = {}
     for name, seed in (("ref", 0), ("batch", 2)):

@@ -156,10 +156,11 @@ def profile(source: Source, grid: Grid) -> Profile:
         The order of rows and the way they are cut into pieces have no effect.
     """
     chunks = (piece.slice(at, CHUNK) for piece in pieces(source) for at in range(0, piece.num_rows, CHUNK))
-    total, waiting = empty(grid), list(islice(chunks, 2))
+    waiting = list(islice(chunks, 2))
     with one_thread():
         if len(waiting) < 2:
-            return _count(waiting[0], grid) if waiting else total
+            return _count(waiting[0], grid) if waiting else empty(grid)
+        total = empty(grid)
         with ThreadPoolExecutor(_WORKERS) as pool:
             for counted in _in_turn(pool, chain(waiting, chunks), grid):
                 total = merge([total, counted])
@@ -232,7 +233,7 @@ def count_numbers(values: NDArray[np.float64], grids: Sequence[FeatureGrid]) -> 
     """Count the numbers of some features, shape (features, rows <= 65,536), over their cells. NaN is missing."""
     rows = values.shape[1]
     ordered = np.sort(values, axis=1) + 0.0  # -0.0 becomes 0.0, so that both fall into one shard
-    present = [int(line.searchsorted(np.nan)) for line in ordered]  # NaN sorts last
+    present = np.count_nonzero(ordered == ordered, axis=1).tolist()  # NaN sorts last
     spans = np.zeros((len(grids), CELLS + 1), np.intp)  # rows of each cell, and of none
     for line, span, one, there in zip(ordered, spans, grids, present, strict=True):
         ends = line[:there].searchsorted(one.bounds)

@@ -238,7 +238,7 @@ def _share(values: list[float], part: float) -> float:
     return round(float(np.quantile(values, part)), 3) if values else 0.0
 
 
-def main(seconds: float, sessions: int, train: bool) -> dict[str, Any]:
+def run(seconds: float, sessions: int, train: bool) -> dict[str, Any]:
     """Run the load and say what came of it."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "data"
@@ -285,10 +285,16 @@ def main(seconds: float, sessions: int, train: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    """Run and print one object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("seconds", type=float, nargs="?", default=600)
     parser.add_argument("sessions", type=int, nargs="?", default=25)
     parser.add_argument("--train", action="store_true", help="with a contest every 40 batches")
-    given = parser.parse_args()
-    print(json.dumps(main(given.seconds, given.sessions, given.train)), flush=True)
+    given = parser.parse_args(arguments)
+    print(json.dumps(run(given.seconds, given.sessions, given.train)), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

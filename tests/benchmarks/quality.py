@@ -1,13 +1,11 @@
 """How often healthy batches alarm, and how often ten kinds of shift are found: ``python -m tests.benchmarks.quality``.
 
-Prints two tables. ``--peer DOTTED.PATH`` runs another detector beside ours in the same run: a function
-``(reference: pa.Table) -> (batch: pa.Table) -> (alarm: bool, columns: set[str])``.
+Prints two tables. ``--peer NAME=/path/to/python`` runs another detector beside ours on the same tables (``peers``).
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ import pyarrow as pa
 from pipeline import drift
 from pipeline.profile import fit_grid, infer, profile
 from storage.settings import Settings
-from tests.benchmarks import real
+from tests.benchmarks import beside, real
 from tests.benchmarks.tables import SHIFTS, Source, World, table
 
 SIZES = (200, 1_000, 5_000)  # rows of a shifted batch
@@ -142,12 +140,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="more or fewer batches")
     parser.add_argument("--only", choices=["healthy", "shifts"], default="")
-    parser.add_argument("--peer", metavar="DOTTED.PATH", help="another detector to run beside ours")
+    parser.add_argument("--peer", metavar="NAME=PYTHON", type=beside.peer, action="append", default=[],
+                        help="another detector and the Python it is installed in; repeatable")  # fmt: skip
     options = parser.parse_args(arguments)
     _run("ours", ours, options.seed, options.scale, options.only)
-    if options.peer:
-        module, _, name = options.peer.rpartition(".")
-        _run(options.peer, getattr(importlib.import_module(module), name), options.seed, options.scale, options.only)
+    for name, python in options.peer:
+        with beside.Peer(name, python) as peer:
+            _run(name, peer.fit, options.seed, options.scale, options.only)
     return 0
 
 

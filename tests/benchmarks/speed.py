@@ -2,8 +2,7 @@
 
 Tables of floats of several shapes with 2% missing and of text with 3 to 200 levels are written as Parquet; each pair
 is checked in a process of its own. Beside it runs the floor: a process that only reads both files with PyArrow and
-sorts or counts each column once. ``--peer 'COMMAND {reference} {batch}'`` runs anything else, from any environment,
-the same way.
+sorts or counts each column once. ``--peer NAME=/path/to/python`` runs another detector on the same files (``peers``).
 """
 
 from __future__ import annotations
@@ -26,10 +25,12 @@ import pyarrow.parquet as pq
 from pipeline import drift
 from pipeline.profile import Profile, fit_grid, infer, profile
 from storage.settings import Settings
+from tests.benchmarks import beside
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZES = ((10_000, 30), (100_000, 30), (1_000_000, 30), (100_000, 300))  # rows, columns
+SIZES = ((10_000, 30), (100_000, 30), (1_000_000, 30), (10_000, 300), (100_000, 300))  # rows, columns
 LARGE = (10_000_000, 30)
+MOST_FOR_PEERS = 100_000  # rows: some take minutes for more
 GROUP = 1_000_000  # rows written at a time
 LEVELS = (3, 12, 50, 200)
 
@@ -104,7 +105,7 @@ def measured(command: Sequence[str], times: int) -> tuple[float, float, float]:
     runs = []
     for _ in range(times):
         started = time.perf_counter()
-        child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+        child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, used = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
@@ -113,13 +114,36 @@ def measured(command: Sequence[str], times: int) -> tuple[float, float, float]:
     return tuple(statistics.median(run[at] for run in runs) for at in range(3))
 
 
-def commands(paths: tuple[Path, Path], peer: str | None) -> Iterator[tuple[str, list[str]]]:
-    """What is run on a pair of files."""
+def commands(paths: tuple[Path, Path], peers: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    """What is run on a pair of files, the floor first."""
     reference, batch = map(str, paths)
-    yield "check", [sys.executable, "run.py", "check", "--json", "--reference", reference, batch]
     yield "floor", [sys.executable, "-m", "tests.benchmarks.speed", "--floor", reference, batch]
-    if peer:
-        yield "peer", [part.format(reference=reference, batch=batch) for part in shlex.split(peer)]
+    yield "check", [sys.executable, "run.py", "check", "--json", "--reference", reference, batch]
+    for name, python in peers:
+        yield name, beside.command(name, python, reference, batch)
+
+
+def side_by_side(folder: Path, size: tuple[int, int], peers: Sequence[tuple[str, str]], times: int) -> None:
+    """Run and print all that is run on a pair of files."""
+    rows, columns = size
+    paths = kept(folder, 1, rows, columns), kept(folder, 2, rows, columns)
+    least = None
+    for what, command in commands(paths, peers if rows <= MOST_FOR_PEERS else ()):
+        wall, processor, memory = measured(command, times)
+        least = least or processor
+        print(
+            f"{rows:12,} {columns:8}  {what:10} {wall:9.2f} {processor:10.2f} {memory:9.0f} {processor / least:7.1f}",
+            flush=True,
+        )
+
+
+def of_peer(name: str, python: str, folder: Path, times: int) -> tuple[float, float]:
+    """Median and least milliseconds of one batch of 1,000 x 30 against a reference that a peer was fitted on."""
+    reference, batch = kept(folder, 1, 6_000, 30), kept(folder, 2, 1_000, 30)
+    with beside.Peer(name, python) as peer:
+        peer.ask(reference=str(reference))
+        seconds = [peer.ask(batch=str(batch))["seconds"] for _ in range(times + 1)][1:]
+    return statistics.median(seconds) * 1e3, min(seconds) * 1e3
 
 
 # --- within a process -----------------------------------------------------------------------------------------------
@@ -158,7 +182,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--large", action="store_true", help="10 million rows too: 3.5 GB of files, some minutes")
     parser.add_argument("--times", type=int, default=3, help="runs of each, of which the median is shown")
     parser.add_argument("--folder", type=Path, help="where tables are kept for the next run")
-    parser.add_argument("--peer", metavar="COMMAND", help="run beside it, with {reference} and {batch} filled in")
+    parser.add_argument("--peer", metavar="NAME=PYTHON", type=beside.peer, action="append", default=[],
+                        help="another detector and the Python it is installed in; repeatable")  # fmt: skip
+    parser.add_argument("--sizes", nargs="+", metavar="ROWSxCOLUMNS", help="instead of the usual ones")
     parser.add_argument("--floor", nargs=2, metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--write", nargs=4, metavar="WORD", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -169,18 +195,19 @@ def main(arguments: list[str] | None = None) -> int:
         floor(options.floor)
         return 0
     print("Two Parquet files, a process of its own each")
-    print("        rows  columns  what     seconds  processor  peak MiB")
+    print("        rows  columns  what         seconds  processor  peak MiB  x floor")
     with tempfile.TemporaryDirectory() as own:
         folder = (options.folder or Path(own)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        for rows, columns in (*SIZES, LARGE) if options.large else SIZES:
-            paths = kept(folder, 1, rows, columns), kept(folder, 2, rows, columns)
-            for what, command in commands(paths, options.peer):
-                wall, processor, memory = measured(command, options.times)
-                print(f"{rows:12,} {columns:8}  {what:6} {wall:9.2f} {processor:10.2f} {memory:9.0f}", flush=True)
-    print("\nOne batch against a fitted reference, milliseconds\n" + " " * 35 + "median    least")
-    for what, median, least in one_batch():
-        print(f"  {what:32} {median:8.2f} {least:8.2f}")
+        asked = [tuple(map(int, size.split("x"))) for size in options.sizes or ()]
+        for size in asked or ((*SIZES, LARGE) if options.large else SIZES):
+            side_by_side(folder, size, options.peer, options.times)
+        print("\nOne batch against a fitted reference, milliseconds\n" + " " * 35 + "median    least")
+        for what, median, least in one_batch():
+            print(f"  {what:32} {median:8.2f} {least:8.2f}")
+        for name, python in options.peer:
+            median, least = of_peer(name, python, folder, options.times)
+            print(f"  {name + ', 1,000 x 30':32} {median:8.2f} {least:8.2f}", flush=True)
     return 0
 
 
