@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.profile import FeatureGrid, FeatureProfile, Profile
 from pipeline.profile.charts import quantiles
-from pipeline.profile.counts import SHARDS
+from pipeline.profile.counted import SHARDS
 from pipeline.profile.grid import CELLS
 from pipeline.profile.joint import MOST, correlations, inverse
 from pipeline.profile.layout import Lens, Levels, Numbers, due, grouped, lens_of, levels_of, lone, numbers_of, rare

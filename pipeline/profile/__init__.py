@@ -6,7 +6,8 @@ Pure: no I/O, no clock, no randomness.
 from __future__ import annotations
 
 from pipeline.profile.charts import distribution, summary
-from pipeline.profile.counts import FeatureProfile, Profile, merge, profile
+from pipeline.profile.counted import FeatureProfile, Profile
+from pipeline.profile.counts import merge, profile
 from pipeline.profile.fit import fit_grid
 from pipeline.profile.grid import FeatureGrid, Grid
 from pipeline.profile.joint import association

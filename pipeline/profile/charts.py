@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.profile.counts import FeatureProfile, Profile
+from pipeline.profile.counted import FeatureProfile, Profile
 from pipeline.profile.grid import FeatureGrid
 from storage.records import Distribution
 

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.profile.counts import SHARDS, FeatureProfile
+from pipeline.profile.counted import SHARDS, FeatureProfile
 from pipeline.profile.grid import CELLS, FeatureGrid
 
 Floats = NDArray[np.float64]

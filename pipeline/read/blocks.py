@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.read import columnar, delimited, formats, tables, unpack
-from pipeline.read.delimited import Header
+from pipeline.read.header import Header, find_header
 from pipeline.read.raw import Raw, check_cells
 from storage.errors import Refused
 from storage.settings import ReadSettings
@@ -169,7 +169,7 @@ def read_blocks(path: Path, settings: ReadSettings, size: int = BLOCK) -> Iterat
     feed = _Feed(texts(path, settings))
     feed.fill(max(size, _HEAD))
     unpack.refuse_empty(feed.data, path.name)
-    header = delimited.find_header(feed.data, path.name)
+    header = find_header(feed.data, path.name)
     feed.data = feed.data[header.body :]
     unlimited = settings.model_copy(update={"max_rows": 1 << 62, "max_cells": 1 << 62})
     counter = -1
