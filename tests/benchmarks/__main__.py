@@ -15,7 +15,7 @@ SHORT: dict[str, str] = {  # what runs when nothing is named, with fewer batches
     "quality": "--scale 0.2",
     "alarms": "--scale 0.05",
     "poison": "--seeds 1",
-    "retraining": "--streams abrupt gradual --policies never window auto",
+    "retraining": "--streams abrupt gradual --policies never window auto --calm 0",
 }
 NAMED_ONLY = ("load", "pages")  # ten minutes of load; a store of 10,000 batches
 NAMES = (*SHORT, *NAMED_ONLY)
