@@ -9,7 +9,7 @@ run: $(BIN)/.ready
 	$(BIN)/python run.py $(ARGS)
 
 test: $(BIN)/.ready-tests chromium
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 bench: $(BIN)/.ready-tests
 	$(BIN)/python -m tests.benchmarks $(ARGS)

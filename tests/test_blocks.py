@@ -59,7 +59,7 @@ SOUND = st.lists(CELL, min_size=3, max_size=3).map(",".join)
 LINE = st.one_of(SOUND, SOUND, ROW, st.sampled_from(["", "# said", ",,", "a,b,c", " "]))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(LINE, max_size=12), end=st.sampled_from(["\n", "\r\n", "\r"]), last=st.booleans(),
     block=st.integers(1, 60), packed=st.booleans(),

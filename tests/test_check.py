@@ -284,7 +284,7 @@ def test_identifiers_constants_and_empty_columns_are_left_out(folder):
 cell = st.one_of(st.none(), st.floats(width=64), st.sampled_from([math.nan, math.inf, 0.0, 1e300]))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(cell, min_size=30, max_size=60),
     st.lists(st.sampled_from(["a", "b", None, "zz"]), min_size=30, max_size=30),

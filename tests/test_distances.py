@@ -103,7 +103,7 @@ def test_chi_square_and_cramers_v_are_those_of_scipy_when_both_sides_are_as_larg
 
 
 @each
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shares())
 def test_nothing_between_equal_shares_and_finite_always(row: Distance, sides):
     p, q, at = sides

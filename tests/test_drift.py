@@ -336,7 +336,7 @@ def test_too_few_rows_is_a_verdict(people: Watched, rows: int):
     assert "at least 30" in report.explanation
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.one_of(st.none(), st.floats(), st.integers(-3, 3).map(float)), min_size=0, max_size=80),
     st.lists(st.one_of(st.none(), st.floats(), st.integers(-3, 3).map(float)), min_size=0, max_size=80),
@@ -450,7 +450,7 @@ def test_faults_are_episodes_of_their_own():
     assert (one.kind, one.found_batch, one.end_batch, one.features) == ("fault", 5, 8, ("kcal",))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from([0.9, 0.4, 0.04, 1e-8]), min_size=5, max_size=60))
 def test_a_longer_history_keeps_its_episodes(surprises: list[float]):
     history = [(at, report(p, ("a",) if p < 1e-4 else ())) for at, p in enumerate(surprises)]

@@ -78,7 +78,7 @@ def holds(reference: pa.Table, batch: pa.Table, cut: int, kinds: tuple[Feature, 
     return seen
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @pytest.mark.parametrize("name", COLUMNS)
 @given(data=st.data())
 def test_a_column_of_any_type(name, data):

@@ -94,7 +94,7 @@ def test_levels_and_nulls_that_training_never_showed_are_predicted(task: str) ->
 
 
 @given(st.permutations(range(40)), st.integers(0, 3))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 def test_predictions_do_not_depend_on_the_order_of_rows_or_change_the_table(order: list[int], seed: int) -> None:
     table = rows("two", 120, seed)
     model = models.fit("linear", table, SCHEMAS["two"], seed=1)

@@ -175,7 +175,7 @@ def test_estimated_error_of_a_regression_follows_the_shift() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_area_is_the_mann_whitney_statistic(seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.random(30) < 0.4

@@ -62,7 +62,7 @@ def _no_warnings():
 # --- what is exact --------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows, rows, rows)
 def test_merge_of_parts_is_the_profile_of_the_whole(a, b, c):
     parts = [profile(table(cells), GRID) for cells in (a, b, c)]
@@ -71,7 +71,7 @@ def test_merge_of_parts_is_the_profile_of_the_whole(a, b, c):
     assert merge([parts[2], merge([parts[1], parts[0]])]) == whole
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows, st.randoms())
 def test_the_order_of_rows_has_no_effect(cells, random):
     mixed = list(cells)
@@ -79,14 +79,14 @@ def test_the_order_of_rows_has_no_effect(cells, random):
     assert profile(table(mixed), GRID) == profile(table(cells), GRID)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows)
 def test_parts_round_trip(cells):
     seen = profile(table(cells), GRID)
     assert Profile.from_parts(GRID, seen.rows, seen.parts()) == seen
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows)
 def test_every_row_is_counted_once_and_all_figures_are_finite(cells):
     seen = profile(table(cells), GRID)

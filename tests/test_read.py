@@ -521,7 +521,7 @@ def level(text: str | None) -> str | None:
     return read.class_text(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     rows=st.lists(_ROW, min_size=1, max_size=12),
     order=st.permutations(range(5)),

@@ -106,7 +106,7 @@ def test_no_candidate_has_seen_the_rows_that_judge_it() -> None:
 
 
 @given(st.integers(500, 300_000), st.floats(0.01, 0.9))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_trusted_rows_are_bounded_and_spread_over_time(n: int, share: float) -> None:
     mask = trust(n, share).masked(LabelledRows(1, pa.table({"x": np.zeros(n)})))
     assert 100 <= mask.sum() <= 1000

@@ -58,7 +58,7 @@ def test_a_feature_of_one_value_has_no_parts_and_ties_make_fewer() -> None:
 
 
 @given(st.integers(20, 300), st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_sums_of_batches_are_the_sums_of_all_rows(n: int, seed: int) -> None:
     cols = columns(2 * n, seed)
     cuts = segments.cut(cols, CLASSES)

@@ -122,7 +122,7 @@ def test_days_and_seeds_have_streams_of_their_own():
     assert len(set(made)) == len(made)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(number=st.integers(0, 5000), seed=st.integers(0, 2**32), rows=st.integers(1, 300))
 def test_values_are_plausible_on_any_day(number: int, seed: int, rows: int):
     table = simulate.day(number, seed, rows).table

@@ -39,21 +39,29 @@ def doubts(order: Order, champion: Model) -> dict[int, str]:
     newest = {b.batch_id for b in new[-LOOK_BACK:]} | set(order.look)
     new = [b for b in new if b.batch_id in newest and b.batch_id not in order.accepted]
     past = past_of(order, {b.batch_id for b in new})
-    out: dict[int, str] = {}
+    found: dict[int, str] = {}
+    fell: dict[int, signs.Look] = {}
     for batch in new:
         table = known(batch, order.schema)
         if table.num_rows < LEAST:
             continue
-        table = table.slice(max(0, table.num_rows - MOST_ROWS))
-        said = models.predict(champion, table)
-        look = look_at(order.schema, table, said, order.champion.details, order.champion.metrics, lambda: past)
+        look = _look(order, champion, table.slice(max(0, table.num_rows - MOST_ROWS)), past)
         lost = signs.fell(look)
         if lost and any(_explains(rival, look, order) for rival in order.retired):
             continue  # the world is back in a state that was learned before
-        doubt = next(signs.plain(look), "") or (signs.unexplained(look) if lost else "")
+        doubt = next(signs.plain(look), "")
         if doubt:
-            out[batch.batch_id] = f"Labels of batch {batch.batch_id}: {doubt}"
-    return out
+            found[batch.batch_id] = doubt
+        elif lost:
+            fell[batch.batch_id] = look
+    for batch_id, look in fell.items():
+        found[batch_id] = signs.unexplained(look, [other for key, other in fell.items() if key != batch_id])
+    return {key: f"Labels of batch {key}: {found[key]}" for key in sorted(found) if found[key]}
+
+
+def _look(order: Order, champion: Model, table: pa.Table, past: pa.Table) -> signs.Look:
+    said = models.predict(champion, table)
+    return look_at(order.schema, table, said, order.champion.details, order.champion.metrics, lambda: past)
 
 
 def strange(look: signs.Look) -> str:

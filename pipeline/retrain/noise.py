@@ -7,6 +7,7 @@ or turned round by lot, nothing does: the champion, recalibrated, stays the best
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline import models, performance
 from pipeline.models import Predictions
+from pipeline.retrain.field import unify
 from storage.errors import Refused
 from storage.records import Feature, Schema
 
@@ -38,7 +40,14 @@ class Noise:
         return self.z < EXPLAINS and self.kept < KEPT
 
 
-def noise(table: pa.Table, y: NDArray, said: Predictions, schema: Schema, expected: float) -> Noise | None:
+def noise(
+    table: pa.Table,
+    y: NDArray,
+    said: Predictions,
+    schema: Schema,
+    expected: float,
+    beside: Sequence[tuple[pa.Table, Predictions]] = (),
+) -> Noise | None:
     """How far the features of these rows explain where the champion errs.
 
     Parameters
@@ -51,44 +60,60 @@ def noise(table: pa.Table, y: NDArray, said: Predictions, schema: Schema, expect
     schema : Schema
     expected : float
         What sound labels would carry: ROC AUC over one half, times two; or the correlation.
+    beside : sequence of (table, predictions)
+        Other rows that fell. They are learned from, so that a small batch of a new world is understood with the help of
+        its neighbours, and never judged on: rows spoilt by lot help nobody.
 
     Returns
     -------
     Noise or None
         None where nothing can be fitted.
     """
-    answers = _answers(said)
-    names = [f"{_OWN}{i}" for i in range(len(answers))]
-    own = tuple(Feature(name, "numeric") for name in names)
-    wide = table
-    for name, values in zip(names, answers, strict=True):
-        wide = wide.append_column(name, pa.array(values))
+    wide, own = _with_answers(table, said, schema.classes)
+    more = unify([_with_answers(*other, schema.classes)[0] for other in beside]) if beside else None
     few = max(20, 60 // max(1, len(schema.classes) - 1))
-    again = _cross_fitted("linear", wide, replace(schema, features=own), {})
-    anew = _cross_fitted(
-        "boosting", wide, replace(schema, features=(*schema.watched, *own)), {**_QUICK, "max_iter": few}
-    )
-    if again is None or anew is None:
+    alone, full = replace(schema, features=own), replace(schema, features=(*schema.watched, *own))
+    again = _cross_fitted("linear", wide, alone, {}, more)
+    anew = [
+        _cross_fitted("boosting", wide, full, {**_QUICK, "max_iter": few}, more),
+        _cross_fitted("linear", wide, full, {}, more),
+    ]
+    if again is None or None in anew:
         return None
-    a, b = _losses(y, again, schema), _losses(y, anew, schema)
-    difference = a - b
-    z = float(difference.mean()) / max(float(difference.std()) / math.sqrt(len(y)), 1e-12)
-    carried = max(_carried(y, again, schema), _carried(y, anew, schema))
+    before = _losses(y, again, schema)
+    z = max(_errors_better(before - _losses(y, model, schema)) for model in anew)
+    carried = max(_carried(y, model, schema) for model in (again, *anew))
     return Noise(z, carried / expected if expected > 0.02 else 1.0)
 
 
-def _answers(said: Predictions) -> list[NDArray[np.float64]]:
+def _errors_better(difference: NDArray[np.float64]) -> float:
+    """By how many standard errors the mean lies above zero."""
+    return float(difference.mean()) / max(float(difference.std()) / math.sqrt(len(difference)), 1e-12)
+
+
+def _with_answers(table: pa.Table, said: Predictions, classes: Sequence[str]) -> tuple[pa.Table, tuple[Feature, ...]]:
+    """The rows with the champion's answers as further columns, and what these are."""
+    names = []
+    for i, values in enumerate(_answers(said, classes)):
+        names.append(f"{_OWN}{i}")
+        table = table.append_column(names[-1], pa.array(values))
+    return table, tuple(Feature(name, "numeric") for name in names)
+
+
+def _answers(said: Predictions, classes: Sequence[str]) -> list[NDArray[np.float64]]:
     """What the champion says, as columns of numbers."""
     if said.probabilities is not None:
         logs = np.log(np.clip(said.probabilities, 1e-3, 1.0))
         return list(logs.T[1:] - logs.T[0])
     if said.values.dtype == object:
-        return [(said.values == name).astype(np.float64) for name in sorted(set(said.values))]
+        return [(said.values == name).astype(np.float64) for name in classes]
     return [np.asarray(said.values, dtype=np.float64)]
 
 
-def _cross_fitted(estimator: str, table: pa.Table, schema: Schema, params: dict) -> Predictions | None:
-    """What models of the other folds say of each row."""
+def _cross_fitted(
+    estimator: str, table: pa.Table, schema: Schema, params: dict, more: pa.Table | None
+) -> Predictions | None:
+    """What models of the other folds, and of more rows, say of each row."""
     n = table.num_rows
     turn = np.arange(n) % FOLDS
     values = np.empty(n, dtype=object if schema.classes else np.float64)
@@ -96,7 +121,9 @@ def _cross_fitted(estimator: str, table: pa.Table, schema: Schema, params: dict)
     for k in range(FOLDS):
         keep = np.flatnonzero(turn == k)
         try:
-            model = models.fit(estimator, table.take(np.flatnonzero(turn != k)), schema, 0, params=params)
+            others = table.take(np.flatnonzero(turn != k))
+            rows = others if more is None else unify([others, more])
+            model = models.fit(estimator, rows, schema, 0, params=params)
         except Refused:
             return None
         said = models.predict(model, table.take(keep))

@@ -7,7 +7,7 @@ shuffled, partly turned round or overwritten do not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,9 +114,10 @@ def _expected(look: Look) -> NDArray[np.float64]:
     return p / p.sum(1, keepdims=True)
 
 
-def unexplained(look: Look) -> str:
-    """A loss that no feature tells anything about."""
-    found = noise(look.table, look.y, look.said, look.schema, _expected_order(look))
+def unexplained(look: Look, beside: Sequence[Look] = ()) -> str:
+    """A loss that no feature tells anything about, not even with the help of the other rows that fell."""
+    others = [(other.table, other.said) for other in beside]
+    found = noise(look.table, look.y, look.said, look.schema, _expected_order(look), others)
     if found is None or not found.doubtful:
         return ""
     return (

@@ -61,7 +61,7 @@ def make_monitor(folder: Path) -> None:
     service = Service(folder)
     service.init(
         "m", "reference.csv", rows_csv(0, 600, labelled=True), "bought", id_column="id", estimator="linear",
-        settings={"retrain.min_labelled": 50, "retrain.cooldown": 0, "retrain.tenure": 0},
+        settings={"retrain.min_labelled": 50, "retrain.cooldown": 0, "retrain.tenure": 0, "retrain.every_batches": 2},
     )  # fmt: skip
     service.close()
 
