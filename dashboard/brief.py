@@ -148,7 +148,7 @@ def _verdict(serving: Service, monitor: Monitor) -> html.Section:
     buttons = {
         "unreliable": parts.link("See why", f"{base}/{_where(serving, monitor)}", className="btn btn-main"),
         "drifting": parts.link("See what moved", f"{base}/drift", className="btn btn-main"),
-        "needs_you": parts.link("Compare the versions", f"{base}/models/compare", className="btn btn-main"),
+        "needs_you": _asked(serving, monitor),
         "learning": parts.link("Watch the training", f"{base}/models", className="btn btn-main"),
     }
     did = f"Last decision: {decision.reason}" if decision and decision.action != "keep" else ""
@@ -167,6 +167,16 @@ def _verdict(serving: Service, monitor: Monitor) -> html.Section:
         ],
         className=f"panel verdict tone-{word.tone}",
     )
+
+
+def _asked(serving: Service, monitor: Monitor) -> Any:
+    """To the newest thing that waits for a person."""
+    needs = [need for need in serving.needs_person() if need["monitor"] == monitor.name]
+    if not needs:
+        return None
+    what, path = inbox.where(needs[0])
+    thing = {"held": "the versions", "doubtful": "at the labels"}.get(needs[0]["kind"], "at the batch")
+    return parts.link(f"{what} {thing}", path, className="btn btn-main")
 
 
 def _where(serving: Service, monitor: Monitor) -> str:

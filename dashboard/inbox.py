@@ -68,19 +68,29 @@ def _need_text(need: dict[str, Any]) -> list[Any]:
     ]
 
 
+def where(need: dict[str, Any]) -> tuple[str, str]:
+    """The page on which it can be judged: what one does there, and its path."""
+    if need["kind"] == "held":
+        return "Compare", f"{scope.base(need['monitor'])}/models/compare?b=v{need['version_number']}"
+    if need["kind"] == "failed_job":
+        return "Look", "/health"
+    return "Look", f"{scope.base(need['monitor'])}/batches/{need['batch_id']}"
+
+
 def _need_buttons(need: dict[str, Any]) -> list[Any]:
     monitor = need["monitor"]
+    look = parts.link(*where(need), className="btn btn-quiet")
     if need["kind"] == "held":
         number = need["version_number"]
         return [
-            parts.link("Compare", f"{scope.base(monitor)}/models/compare?b=v{number}", className="btn btn-quiet"),
+            look,
             parts.action("Promote", "promote", monitor, number, primary=True),
             parts.action("Refuse", "refuse", monitor, number),
         ]
     if need["kind"] == "quarantined":
         batch = need["batch_id"]
         return [
-            parts.link("Look", f"{scope.base(monitor)}/batches/{batch}", className="btn btn-quiet"),
+            look,
             parts.action("Try again", "retry", monitor, batch),
             parts.action("Accept", "accept", monitor, batch) if need["acceptable"] else None,
             parts.action("Leave it", "discard", monitor, batch),
@@ -88,8 +98,8 @@ def _need_buttons(need: dict[str, Any]) -> list[Any]:
     if need["kind"] == "doubtful":
         batch = need["batch_id"]
         return [
-            parts.link("Look", f"{scope.base(monitor)}/batches/{batch}", className="btn btn-quiet"),
+            look,
             parts.action("They are right", "accept", monitor, batch),
             parts.action("Leave them aside", "discard", monitor, batch),
         ]
-    return [parts.link("Look", "/health", className="btn btn-quiet")]
+    return [look]

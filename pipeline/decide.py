@@ -80,7 +80,7 @@ class Situation:
     onset: int | None = None  # first batch of a drift episode that no training has answered yet
     retired: bool = False  # there are earlier champions that could be recalled
     person: str = ""  # a person asks for a training, and why
-    held: bool = False  # a challenger or doubtful labels wait for a person
+    held: bool = False  # a challenger waits for a person
     strange: str = ""  # why labels that have just come should be looked at closely
     normal: Normal | None = None  # the newest one, of this champion or an earlier one
     rival: Paired | None = None  # predecessor (first), champion (second) on labelled rows since the promotion

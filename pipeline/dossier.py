@@ -105,7 +105,7 @@ def situation(desk: Desk, monitor: Monitor, settings: Settings, batch: Batch, fr
         failures=_in_a_row(trainings, lambda item: item.state == "failed"),
         onset=_unanswered(episodes, answered),
         retired=any(version.state == "retired" for version in versions),
-        held=any(version.state == "held" for version in versions) or bool(waiting(desk, monitor.id)),
+        held=any(version.state == "held" for version in versions),
         strange=next(iter(reversed(strange.values())), ""),
         normal=_normal(desk, monitor),
         rival=_rival(desk, monitor, settings, champion, reigns, since_promotion),

@@ -199,11 +199,11 @@ def _overwritten(look: Look) -> str:
 
     Where the rest changed as well it is the world that changed: a feature that came to rule makes its groups pure.
     """
-    for words, group in _pure(look):
-        outside = ~group
+    for group, rows, needed in _pure(look):
+        outside = ~rows
         if int(outside.sum()) >= LEAST_GROUP and _changed(look, outside):
             continue
-        doubt = _against_past(look, words, group)
+        doubt = _against_past(look, group, rows, needed)
         if doubt:
             return doubt
     return ""
@@ -251,8 +251,11 @@ class Group:
             f"{self.feature} from {self.low:.4g} to {self.high:.4g}")  # fmt: skip
 
 
-def _pure(look: Look) -> Iterator[tuple[Group, NDArray[np.bool_]]]:
-    """Groups whose labels are all the same although the champion made one expect others; most surprising first."""
+def _pure(look: Look) -> Iterator[tuple[Group, NDArray[np.bool_], float]]:
+    """Groups whose labels are all the same although the champion made one expect others; most surprising first.
+
+    With each the surprise that is needed, as it was picked from many: minus the log of a chance.
+    """
     y = look.y.astype(str) if look.schema.task == "classification" else look.y
     looks, found = 1, []
     for feature in look.schema.watched:
@@ -264,10 +267,11 @@ def _pure(look: Look) -> Iterator[tuple[Group, NDArray[np.bool_]]]:
                 found.append((_surprise(look, rows, y[rows[0]]), Group(feature.name, level, low, high), rows))
     for surprise, group, rows in sorted(found, key=lambda item: -item[0]):
         # A stretch in the middle may begin anywhere and end anywhere.
-        if surprise > math.log(looks / RISK) + (math.log(look.n) if group.inner else 0.0):
+        needed = math.log(looks / RISK) + (math.log(look.n) if group.inner else 0.0)
+        if surprise > needed:
             mask = np.zeros(look.n, dtype=bool)
             mask[rows] = True
-            yield group, mask
+            yield group, mask, needed
 
 
 def _levels(values: NDArray, y: NDArray) -> Iterator[tuple[str | None, float, float, NDArray[np.intp]]]:
@@ -309,8 +313,8 @@ def _surprise(look: Look, rows: NDArray[np.intp], value: object) -> float:
     return float(-np.log(np.minimum(p[rows], 1.0)).sum())
 
 
-def _against_past(look: Look, group: Group, rows: NDArray[np.bool_]) -> str:
-    """The sentence, if earlier labels of the group were not all the same as well."""
+def _against_past(look: Look, group: Group, rows: NDArray[np.bool_], needed: float) -> str:
+    """The sentence, if earlier labels of the group make it as surprising that all are the same."""
     past = look.past()
     then = group.rows(past, look.schema)
     m, n = int(then.sum()), int(rows.sum())
@@ -322,6 +326,6 @@ def _against_past(look: Look, group: Group, rows: NDArray[np.bool_]) -> str:
         return "" if same > 0.2 else f"all {n} where {group} are {value:g}: overwritten?"
     others = int(np.sum(old.astype(str) != str(value)))
     share = max(others - math.sqrt(others), 0.0) / m
-    if -n * math.log1p(-min(share, 1 - SURE)) < -math.log(RISK):
+    if -n * math.log1p(-min(share, 1 - SURE)) < needed:
         return ""
     return f"all {n} where {group} are {str(value)!r}, where {100 * others / m:.0f}% others came before: overwritten?"
