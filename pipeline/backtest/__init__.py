@@ -1,8 +1,9 @@
 """What would this policy have done? A recorded stream replayed in memory through the same decisions and contests.
 
-``prequential`` goes through the batches, ``replay`` is one batch, ``rivals`` are the fixed rules beside it, ``score``
-looks at the inputs; ``files`` reads a recorded file, ``stored`` a monitor's own history,
-``job`` runs it as a job of the scheduler.
+``prequential`` goes through the batches and ``replay`` is one of them, in the ``state`` they move on; ``score`` looks
+at its inputs. ``automatic`` decides by the ``situation`` as live, with a ``person`` assumed; ``fixed`` does what one of
+the ``rivals`` asks for. ``files`` reads a recorded file, ``stored`` a monitor's own history, ``job`` runs it as a job
+of the scheduler.
 """
 
 from pipeline.backtest.files import backtest_file

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import models, performance
-from pipeline.backtest.replay import start, step
+from pipeline.backtest.replay import step
 from pipeline.backtest.rivals import check_policy
 from pipeline.backtest.score import Score
+from pipeline.backtest.state import start
 from storage.errors import Refused
 from storage.records import Schema
 from storage.settings import Settings

@@ -2,7 +2,8 @@
 
 from pipeline.retrain.again import rows_again
 from pipeline.retrain.child import call, prepare, run
-from pipeline.retrain.contest import contest, joined
+from pipeline.retrain.contest import contest
+from pipeline.retrain.entries import joined
 from pipeline.retrain.field import trust
 from pipeline.retrain.first import train_first
 from pipeline.retrain.labels import look_at, strange

@@ -17,10 +17,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from pipeline.retrain.contest import contest
+from pipeline.retrain.entries import Progress
 from pipeline.retrain.order import Order, Outcome
 from storage.errors import ProductError, Refused, Unhealthy
 
-Progress = Callable[[dict[str, Any]], None]
 Work = Callable[..., Any]
 PRELOAD = ["pipeline.retrain.warm"]
 _lock = threading.Lock()

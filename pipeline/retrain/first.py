@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from pipeline import models, performance
 from pipeline.models import Model, Predictions
 from pipeline.performance import segments
-from pipeline.retrain.contest import curve, joined, ranked
+from pipeline.retrain.curve import curve
+from pipeline.retrain.entries import joined
 from pipeline.retrain.field import apart, known, trust
 from pipeline.retrain.order import Outcome
+from pipeline.retrain.refit import ranked
 from storage.errors import Refused
 from storage.records import LabelledRows, Metric, Schema
 from storage.settings import Settings

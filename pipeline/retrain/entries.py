@@ -1,0 +1,149 @@
+"""Who stands for election in a contest: earlier champions, and every recipe fitted on what was there before the jury.
+
+Pure given the order: no I/O, seeded fits. Times are measured only to be told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import models, performance
+from pipeline.models import Model, Predictions
+from pipeline.performance import Paired
+from pipeline.retrain.field import Field
+from pipeline.retrain.order import Order, Rival
+from pipeline.retrain.recipes import LEAST, Rows, recipes
+from storage.errors import Refused
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One candidate, judged."""
+
+    name: str
+    model: Model
+    said: Predictions  # on the jury; of its first half, where it could not stand, what the champion says
+    against: Paired  # champion first, candidate second
+    learned: NDArray[np.intp]  # rows learned for the second half of the jury
+    seconds: float
+    early: Model | None = None  # what stood for it on the first half
+    rows: Rows | None = None  # None for an earlier champion
+    rival: Rival | None = None
+    note: str = ""
+
+    def told(self, field_: Field) -> dict[str, Any]:
+        """As a row of the table of candidates."""
+        m, gain = self.against.second, self.against.gain
+        return {
+            "recipe": self.name,
+            "trained_on": list(self.rival.trained_on if self.rival else field_.touched(self.learned)),
+            "rows": self.rival.rows if self.rival else len(self.learned),
+            "metric": self.against.metric,
+            "value": m.value,
+            "low": m.low,
+            "high": m.high,
+            "gain": gain.value,
+            "p_better": self.against.p_better,
+            "seconds": round(self.seconds, 4),
+            "version": self.rival.version_id if self.rival else None,
+        }
+
+    def own(self, field_: Field) -> int:
+        """Row from which on it stood for itself."""
+        return field_.jury if self.early is not None or self.rival is not None else field_.middle
+
+
+def stand(order: Order, field_: Field, champion: Model, tell: Progress) -> tuple[list[Entry], Predictions]:
+    """Everything that stands for election, judged on the same rows; and what the champion says."""
+    jury = field_.table.slice(field_.jury)
+    labels = field_.labels[field_.jury :]
+    base = models.predict(champion, jury)
+    entries = []
+    for rival in order.retired:
+        began = time.perf_counter()
+        model = loaded(rival)
+        said = models.predict(model, jury)
+        against = compared(order, labels, base, said)
+        name = f"earlier version: {rival.recipe}"
+        entries.append(Entry(name, model, said, against, np.arange(0), time.perf_counter() - began, rival=rival))
+    if not order.fit:
+        return entries, base
+    newest = int(np.sum(field_.batch == field_.batch[-1]))
+    rows = recipes(field_, change(order), newest)
+    for done, recipe in enumerate(rows):
+        entry = _fitted(order, field_, recipe, labels, base)
+        if entry is not None:
+            entries.append(entry)
+        tell({"done": done + 1, "of": len(rows) + 1, "what": recipe.name})
+    return entries, base
+
+
+def loaded(rival: Rival) -> Model:
+    """The model of a version, read from its artefact where needed."""
+    return rival.model if isinstance(rival.model, Model) else models.load(rival.model)
+
+
+def change(order: Order) -> int | None:
+    """Batch at which the present world began: where a change is suspected now, or was when the champion came."""
+    return order.change_at if order.change_at is not None else order.champion.details.get("change_at")
+
+
+def _fitted(order: Order, field_: Field, recipe: Rows, labels: NDArray[Any], base: Predictions) -> Entry | None:
+    """One recipe, judged on each half of the jury with what was there before; None when it cannot be learned."""
+    began = time.perf_counter()
+    half = field_.middle - field_.jury
+    late = _learned(order, field_, recipe, field_.middle)
+    if late is None:
+        return None
+    early = _learned(order, field_, recipe, field_.jury)
+    second = models.predict(late, field_.table.slice(field_.middle))
+    first = models.predict(early, field_.table.slice(field_.jury, half)) if early else part(base, slice(0, half))
+    said = joined(first, second)
+    against = compared(order, labels, base, said)
+    seconds = time.perf_counter() - began
+    return Entry(recipe.name, late, said, against, recipe.chosen(field_.middle), seconds, early, rows=recipe)
+
+
+def _learned(order: Order, field_: Field, recipe: Rows, stop: int) -> Model | None:
+    """A recipe fitted on its rows before ``stop``."""
+    rows = recipe.chosen(stop)
+    if len(rows) < LEAST:
+        return None
+    try:
+        return models.fit(order.estimator, field_.rows_of(rows), order.schema, order.seed)
+    except Refused:
+        return None
+
+
+def part(said: Predictions, rows: slice) -> Predictions:
+    """Predictions of these rows."""
+    return Predictions(said.values[rows], None if said.probabilities is None else said.probabilities[rows])
+
+
+def joined(first: Predictions, second: Predictions) -> Predictions:
+    """Predictions of two sets of rows, one after the other."""
+    p = None
+    if first.probabilities is not None and second.probabilities is not None:
+        p = np.concatenate([first.probabilities, second.probabilities])
+    return Predictions(np.concatenate([first.values, second.values]), p)
+
+
+def compared(order: Order, labels: NDArray[Any], first: Predictions, second: Predictions) -> Paired:
+    """Two sets of predictions of the same rows, by the metric that decides."""
+    asked = order.settings.retrain
+    return performance.compare(
+        labels,
+        (first.values, first.probabilities),
+        (second.values, second.probabilities),
+        order.schema,
+        asked.metric,
+        asked.confidence,
+    )

@@ -1,0 +1,117 @@
+"""The winner of a contest fitted once more on all it may use, and everything that is kept with a version.
+
+Pure given the order: no I/O, seeded fits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline import models, performance
+from pipeline.models import Model, Predictions
+from pipeline.retrain import gates
+from pipeline.retrain.curve import doubling
+from pipeline.retrain.entries import Entry, change, part
+from pipeline.retrain.field import Field, unify
+from pipeline.retrain.order import Order, Outcome
+from storage.records import Metric, Schema
+from storage.settings import Settings
+
+
+def finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Outcome:
+    """The outcome with the winner's artefact and everything that is kept with a version."""
+    assert best.rows is not None
+    chosen = best.rows.chosen(field_.rows)
+    winner = _refit(order, field_, chosen)
+    own = best.own(field_)
+    labels, judged = field_.labels[own:], field_.table.slice(own)
+    said = part(best.said, slice(own - field_.jury, None))
+    losses = None
+    if order.schema.task == "regression":
+        winner = models.with_errors(winner, judged, np.abs(labels - said.values), order.seed)
+        losses = models.predict(winner, judged).losses
+    details = {
+        **outcome.details,
+        "learned": {**asdict(best.rows), "stop": field_.rows, "batches": field_.batches(0, field_.rows)},
+        "trusted": field_.trusted.as_details(),
+        "cuts": order.champion.details.get("cuts") or {},
+        "confusion": _confusion(order, labels, said),
+        **doubling(order, field_, best),
+        "change_at": change(order),
+        "calibration": performance.calibrate(labels, said.values, said.probabilities, order.schema, losses),
+    }
+    importance: dict[str, float] = {}
+    if order.dump:
+        last = field_.table.slice(field_.middle)
+        importance = ranked(best.model, last, field_.labels[field_.middle :], order.schema, order.settings, order.seed)
+    artefact = models.dump(winner, field_.table) if order.dump else None
+    outcome = _gated(outcome, gates.Trial(order, field_, winner, best.said, best.said, details, artefact))
+    return replace(
+        outcome,
+        artefact=artefact,
+        model=None if order.dump else winner,
+        trained_on=field_.touched(chosen),
+        rows=len(chosen) + (field_.holdout.num_rows if _whole(field_, chosen) else 0),
+        importance=importance,
+        details=details,
+        environment=models.environment(),
+        fitted=outcome.fitted + 2,
+    )
+
+
+def metrics_of(order: Order, field_: Field, entry: Entry) -> dict[str, Metric]:
+    """All metrics of a candidate on those rows of the jury that it judged itself."""
+    own = entry.own(field_)
+    said = part(entry.said, slice(own - field_.jury, None))
+    return performance.measure(
+        field_.labels[own:], said.values, said.probabilities, order.schema, order.settings.retrain.metric
+    )[0]
+
+
+def _refit(order: Order, field_: Field, rows: NDArray[np.intp]) -> Model:
+    """The winning recipe on everything it may use: jury included; trusted rows only where they are not frozen."""
+    learn = field_.rows_of(rows)
+    if _whole(field_, rows):
+        learn = unify([field_.holdout, learn])
+    return models.fit(order.estimator, learn, order.schema, order.seed)
+
+
+def _whole(field_: Field, rows: NDArray[np.intp]) -> bool:
+    """Whether these rows are all there are, so that trusted rows that are not frozen belong to them too."""
+    return len(rows) == field_.rows and field_.holdout.num_rows > 0 and not field_.trusted.frozen
+
+
+def _gated(outcome: Outcome, trial: gates.Trial) -> Outcome:
+    """The outcome after the gates that look at the last fit."""
+    doubts = gates.winner(trial)
+    if not doubts:
+        return outcome
+    told = " ".join([*outcome.doubts, *doubts])
+    reason = f"{outcome.reason.split(', but: ')[0].rstrip('.')}, but: {told} A person has to confirm."
+    return replace(outcome, action="hold", reason=reason, doubts=(*outcome.doubts, *doubts))
+
+
+def _confusion(order: Order, labels: NDArray[Any], said: Predictions) -> list[list[int]]:
+    """Truth against prediction on the jury; empty for regression."""
+    if order.schema.task == "regression":
+        return []
+    return performance.confusion(performance.said(labels, said.values, None, order.schema)).tolist()
+
+
+def ranked(
+    model: Model, table: pa.Table, labels: NDArray[Any], schema: Schema, settings: Settings, seed: int
+) -> dict[str, float]:
+    """Importance of each feature by permutation, in units of the deciding metric, on at most 1,000 rows."""
+    row = performance.primary(schema, settings.retrain.metric)
+    rows, labels = table.slice(0, 1000), labels[:1000]
+
+    def loss(said: Predictions) -> float:
+        value = row.value(performance.said(labels, said.values, said.probabilities, schema))
+        return -value if row.higher else value
+
+    return models.importance(model, rows, loss, np.random.default_rng(seed), 2 if len(schema.watched) <= 50 else 1)
