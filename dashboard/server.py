@@ -17,7 +17,7 @@ from tqdm import tqdm
 from dashboard.access import FILE_LIMIT, Door
 from dashboard.app import create_app
 from dashboard.verbs import verbs
-from pipeline import retrain
+from pipeline import apart
 from pipeline.schedule import Schedule
 from pipeline.service import Service
 from storage import history, logs
@@ -95,7 +95,7 @@ def serve(folder: Path, reached: Reached, interval: float, demo: bool, backup_ho
     try:
         _check_credentials(service, reached)
         listener = _bind(reached.host, reached.port)
-        retrain.prepare()  # scikit-learn is imported once, aside, before the first contest asks for it
+        apart.prepare()  # scikit-learn is imported once, aside, before the first contest asks for it
         schedule = Schedule(service, min(interval, 1.0), backup_hours)
         if demo:
             _demo(service, schedule, interval)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import retrain
+from pipeline import apart
 from pipeline.backtest.rivals import check_policy
 from pipeline.backtest.stored import MOST, compared
 from pipeline.desk import Desk, Shelf
@@ -101,7 +101,7 @@ def _run(desk: Desk, asked: Backtest) -> int:
             desk.store.backtest_moved(replace(now, progress=progress))
 
     try:
-        result = retrain.call(_in_child, (str(desk.folder), asked.id), SECONDS, note, "backtest")
+        result = apart.call(_in_child, (str(desk.folder), asked.id), SECONDS, note, "backtest")
     except ProductError as error:
         if isinstance(error, Unhealthy) and now.attempts < ATTEMPTS:
             desk.store.backtest_moved(replace(now, state="queued", error=str(error)))

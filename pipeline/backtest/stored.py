@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import models, performance
+from pipeline.apart import Progress
 from pipeline.backtest.files import cut, recorded
 from pipeline.backtest.prequential import replayed
 from pipeline.backtest.rivals import RIVALS
@@ -26,7 +27,6 @@ from storage.settings import Settings, changed
 
 MOST = 12  # runs in one backtest
 LEAST = 2  # labelled batches of a history that can be replayed
-Progress = Callable[[dict[str, Any]], None]
 
 
 class Stream:

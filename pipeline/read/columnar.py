@@ -1,4 +1,8 @@
-"""Parquet bytes to a table: the footer is judged before a single row is unpacked."""
+"""Parquet bytes to a table: the footer is judged before a single row is unpacked.
+
+In a server they are unpacked by a process of its own: a file made to bring PyArrow down brings down that process and
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline import apart
 from pipeline.read.cells import is_text
 from pipeline.read.raw import Raw, check_cells, check_shape, shown
-from storage.errors import Refused
+from storage.errors import Refused, Unhealthy
 from storage.settings import ReadSettings
 
 MAGIC = b"PAR1"
+SECONDS = 300.0  # that unpacking may take
+_ROOM = 1 << 30  # bytes for threads and libraries
 DAMAGE = (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError)  # what a damaged file makes PyArrow raise
 
 
 def read(data: bytes, name: str, settings: ReadSettings) -> Raw:
+    """The flat columns of a Parquet file, unpacked in a child process where one is ready; as ``unpacked``."""
+    if not apart.ready():  # a command is a process of its own
+        return unpacked(data, name, settings)
+    memory = _ROOM + 8 * settings.max_bytes + 32 * settings.max_cells
+    try:
+        return apart.call(_in_child, (data, name, settings), SECONDS, what="reading", memory=memory)
+    except Unhealthy as error:
+        raise Refused(f"The Parquet file cannot be unpacked. {error}", file=name,
+                      remedy="Write it again, or as CSV.") from error  # fmt: skip
+
+
+def _in_child(data: bytes, name: str, settings: ReadSettings, tell: object) -> Raw:
+    return unpacked(data, name, settings)
+
+
+def unpacked(data: bytes, name: str, settings: ReadSettings) -> Raw:
     """The flat columns of a Parquet file.
 
     Raises

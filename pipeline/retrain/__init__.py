@@ -1,7 +1,7 @@
 """Which rows to learn, candidates, the contest, the gates; fits in a child process."""
 
 from pipeline.retrain.again import rows_again
-from pipeline.retrain.child import call, prepare, run
+from pipeline.retrain.child import run
 from pipeline.retrain.contest import contest
 from pipeline.retrain.entries import joined
 from pipeline.retrain.field import trust
@@ -13,11 +13,9 @@ __all__ = [
     "Order",
     "Outcome",
     "Rival",
-    "call",
     "contest",
     "joined",
     "look_at",
-    "prepare",
     "rows_again",
     "run",
     "strange",

@@ -9,11 +9,12 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from pipeline.apart import Progress
 from pipeline.models import Predictions
 from pipeline.performance import Paired
 from pipeline.retrain import gates
 from pipeline.retrain import labels as labels_
-from pipeline.retrain.entries import Entry, Progress, loaded, stand
+from pipeline.retrain.entries import Entry, loaded, stand
 from pipeline.retrain.field import Field, lay_out
 from pipeline.retrain.judging import better, choose, hasty, restores
 from pipeline.retrain.order import Order, Outcome

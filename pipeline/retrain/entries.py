@@ -6,7 +6,6 @@ Pure given the order: no I/O, seeded fits. Times are measured only to be told.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import models, performance
+from pipeline.apart import Progress
 from pipeline.models import Model, Predictions
 from pipeline.performance import Paired
 from pipeline.retrain.field import Field
 from pipeline.retrain.order import Order, Rival
 from pipeline.retrain.recipes import LEAST, Rows, recipes
 from storage.errors import Refused
-
-Progress = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
