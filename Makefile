@@ -15,7 +15,7 @@ bench: $(BIN)/.ready-tests
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 soak: $(BIN)/.ready-tests
-	DRIFT_KILL_STRIDE=1 DRIFT_RANDOM_KILLS=200 DRIFT_DAMAGES=100 DRIFT_WRITER_BATCHES=500 $(BIN)/python -m pytest -m faults -rP --timeout 7200 $(ARGS)
+	DRIFT_KILL_STRIDE=1 DRIFT_ROOMS=120 DRIFT_RANDOM_KILLS=200 DRIFT_DAMAGES=100 DRIFT_WRITER_BATCHES=500 $(BIN)/python -m pytest -m faults -rP --timeout 7200 $(ARGS)
 
 fuzz: $(BIN)/.ready-tests
 	$(BIN)/python -m tests.corpus.fuzz 100000 $(ARGS)
