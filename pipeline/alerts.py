@@ -6,6 +6,7 @@ A channel that fails is recorded as an event; it never stops a batch.
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import json
 import logging
@@ -49,16 +50,21 @@ def _log(message: Message, options: Mapping[str, Any]) -> None:
 
 
 def _webhook(message: Message, options: Mapping[str, Any]) -> None:
-    """POST JSON. A private address is refused unless ``allow_private`` says so; redirects are not followed."""
+    """POST JSON. A private address is refused unless ``allow_private`` says so; redirects are not followed.
+
+    It is looked at twice: before anything is asked of it, and when it is connected, as a name may be resolved anew.
+    """
     url = str(options.get("url", ""))
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Refused(f"A webhook needs an http or https address, not {url[:8]!r}...")
+    handlers: list[type[urllib.request.BaseHandler]] = [_NoRedirect]
     if not options.get("allow_private"):
         _refuse_private(parts.hostname)
+        handlers += [_PublicHttp, _PublicHttps]
     body = json.dumps({"monitor": message.monitor, "kind": message.kind, "text": message.text}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    opener = urllib.request.build_opener(_NoRedirect)
+    opener = urllib.request.build_opener(*handlers)
     try:
         opener.open(request, timeout=_SECONDS).close()
     except (urllib.error.URLError, OSError) as error:
@@ -75,8 +81,35 @@ def _refuse_private(host: str) -> None:
         addresses = {info[4][0] for info in socket.getaddrinfo(host, None)}
     except OSError as error:
         raise Unhealthy(f"The host {host} is not known: {error}.") from error
-    if any(not ipaddress.ip_address(address).is_global for address in addresses):
+    if not all(map(_public, addresses)):
         raise Refused(f"{host} is a private address. Set allow_private if the webhook is meant to stay inside.")
+
+
+def _public(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_global
+
+
+class _Http(http.client.HTTPConnection):
+    def connect(self) -> None:
+        """Connect, and let go again of an address inside before anything was said to it."""
+        super().connect()
+        if not _public(self.sock.getpeername()[0]):
+            self.close()
+            raise Refused(f"{self.host} has become a private address.")
+
+
+class _Https(http.client.HTTPSConnection, _Http):
+    """The order of the classes puts TLS after the look at the address."""
+
+
+class _PublicHttp(urllib.request.HTTPHandler):
+    def http_open(self, request: urllib.request.Request) -> Any:
+        return self.do_open(http.client.HTTPConnection if request.has_proxy() else _Http, request)
+
+
+class _PublicHttps(urllib.request.HTTPSHandler):
+    def https_open(self, request: urllib.request.Request) -> Any:
+        return self.do_open(http.client.HTTPSConnection if request.has_proxy() else _Https, request)
 
 
 def _email(message: Message, options: Mapping[str, Any]) -> None:

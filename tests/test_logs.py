@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import io
 import json
 import logging
+import socket
 import stat
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from pipeline import accounts, alerts
 from pipeline.service import Service
 from pipeline.support import PARTS, bundle
 from storage import history, logs
+from storage.errors import ProductError, Refused
 from tests.tables import people, rows_csv, to_csv
 from tests.test_access import content
 
@@ -159,8 +163,51 @@ def test_backups_are_named_by_their_time_alone(telling):
     ],
 )  # fmt: skip
 def test_a_webhook_reaches_no_inside_address(url, more, words):
-    from storage.errors import ProductError
-
     with pytest.raises(ProductError, match=words) as refused:
         alerts.send(alerts.Message("m", "drift", "t"), "webhook", {"url": url, **more})
     assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_name_that_is_resolved_anew_to_an_inside_address_hears_nothing(monkeypatch, scheme):
+    """DNS rebinding: the first answer is a public address, the second this machine."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        answers = iter(["93.184.216.34", "127.0.0.1"])
+
+        def resolved(host, *more, **options):
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+        def listen() -> None:
+            client, _ = server.accept()
+            with client:
+                heard.append(client.recv(1000))
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        monkeypatch.setattr(socket, "getaddrinfo", resolved)
+        with pytest.raises(Refused, match="has become a private address"):
+            alerts.send(alerts.Message("m", "drift", "t"), "webhook", {"url": f"{scheme}://rebind.example:{port}/x"})
+        listener.join(30)
+    assert heard == [b""]
+
+
+def test_a_webhook_takes_the_alert(monkeypatch):
+    heard: list[bytes] = []
+
+    class Take(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Take) as server:
+        threading.Thread(target=server.handle_request).start()
+        url = f"http://127.0.0.1:{server.server_port}/x"
+        monkeypatch.setattr(alerts, "_public", lambda address: True)  # the way over the look at the address
+        alerts.send(alerts.Message("m", "drift", "t"), "webhook", {"url": url})
+    assert json.loads(heard[0]) == {"monitor": "m", "kind": "drift", "text": "t"}
