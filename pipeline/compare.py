@@ -27,7 +27,11 @@ _LEAST = 20  # rows of a segment worth telling
 def versions(
     shelf: Shelf, monitor: Monitor, settings: Settings, base: Version, others: Sequence[Version]
 ) -> tuple[Comparison, ...]:
-    """Each of some versions beside a base, on the same newest labelled rows: rows unseen by any, if there are such.
+    """Each of some versions beside a base, on the same newest labelled rows.
+
+    They are rows that came after all of these versions had learned, if there are enough to judge by: rows from before may
+    be of a world that has changed, and would speak for the version that was made for it. Else they are rows unseen by
+    any, else whatever there is.
 
     Raises
     ------
@@ -35,7 +39,8 @@ def versions(
         If there is no labelled row.
     """
     every = (base, *others)
-    parts = _newest(shelf, monitor, {batch for version in every for batch in version.trained_on})
+    seen = {batch for version in every for batch in version.trained_on}
+    parts = _newest(shelf, monitor, seen, settings.retrain.min_labelled)
     if not parts:
         raise Conflict("There are no labelled rows to compare these versions on yet.")
     table = pa.concat_tables([part.table for part in parts])
@@ -99,12 +104,14 @@ def _right(a: NDArray[Any], b: NDArray[Any], labels: NDArray[Any], schema: Schem
     return int((off[0] < off[1]).sum()), int((off[1] < off[0]).sum())
 
 
-def _newest(shelf: Shelf, monitor: Monitor, seen: set[int]) -> list[LabelledRows]:
-    """Batches of the newest labelled rows, oldest first: unseen ones if there are any, else whatever there is."""
+def _newest(shelf: Shelf, monitor: Monitor, seen: set[int], least: int) -> list[LabelledRows]:
+    """Batches of the newest labelled rows, oldest first: younger than all seen, else unseen, else whatever there is."""
     labelled = [b for b in history.batches(shelf.db, monitor.id, ("reference", "rows")) if b.labelled and b.learnable]
     unseen = [batch for batch in labelled if batch.id not in seen]
+    younger = [batch for batch in unseen if batch.id > max(seen, default=0)]
+    enough = sum(batch.labelled for batch in younger) >= least
     parts: list[LabelledRows] = []
-    for batch in reversed(unseen or labelled):
+    for batch in reversed((younger if enough else unseen) or labelled):
         part = quality.labelled_rows(shelf, monitor, batch.id)
         if part is not None:
             parts.append(part)

@@ -12,6 +12,7 @@ from storage import history
 from storage.errors import Blocked, Conflict, Missing, Refused, Unhealthy
 from storage.upkeep import doctor
 from tests.tables import labels_csv, rows_csv
+from tests.versions import another_version
 
 SETTINGS = {"retrain.min_labelled": 50, "retrain.cooldown": 0, "retrain.tenure": 0}
 
@@ -387,3 +388,16 @@ def test_a_backtest_over_a_file_and_one_that_cannot_be_done(service):
     with pytest.raises(Refused, match=r"retrain\.budget"):
         service.backtest("shop", [{"policy": "auto", "settings": {"retrain.budget": 0}}])
     service.remove_backtest(asked)
+
+
+def test_versions_are_compared_on_rows_that_came_after_both_had_learned(service):
+    """Rows from before the change that made v2 would speak for v1."""
+    service.change_settings("shop", {"retrain.auto": False})
+    ids = [service.ingest("shop", f"{day}.csv", rows_csv(day, 60, labelled=True)).batch.id for day in range(1, 5)]
+    another_version(service, "shop", trained_on=(ids[2],))
+    (found,) = service.compare("shop", 1, 2)
+    assert found.batches == (ids[3],)
+    assert not found.seen_by
+    another_version(service, "shop", trained_on=(ids[1], ids[3]))
+    (found,) = service.compare("shop", 1, 3)  # nothing is younger: what none has seen
+    assert found.batches == (ids[0], ids[2])

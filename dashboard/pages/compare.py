@@ -145,7 +145,9 @@ def predict(asked: dict[str, str]) -> Any:
     ]
     rows = say.count(found[0].rows, "labelled row")
     batches = say.count(len(found[0].batches), "batch", "batches")
-    sub: list[Any] = [f"All predict the same {rows} of {batches}."]
+    young = found[0].batches[0] > max(batch for item in chosen for batch in item.trained_on)
+    since = ", which came after all of them had learned" if young else ""
+    sub: list[Any] = [f"All predict the same {rows} of {batches}{since}."]
     sub += [html.Div(one.verdict) for one in found[1:]]
     return parts.heading(found[0].verdict, sub, tools=buttons, above=above), contrast.on_rows(found, chosen)
 
