@@ -29,9 +29,9 @@ def versions(
 ) -> tuple[Comparison, ...]:
     """Each of some versions beside a base, on the same newest labelled rows.
 
-    They are rows that came after all of these versions had learned, if there are enough to judge by: rows from before may
-    be of a world that has changed, and would speak for the version that was made for it. Else they are rows unseen by
-    any, else whatever there is.
+    They are rows that came after all of these versions had learned, if there are enough to judge by: older ones may be
+    of a world that has changed, and would speak for the version that was made for it. Else they are rows unseen by any,
+    else whatever there is.
 
     Raises
     ------
