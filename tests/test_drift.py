@@ -290,6 +290,28 @@ def test_a_shift_is_no_unit(low: str, moved: float, rows: int):
     assert report.drifted[0] == "x"
 
 
+@pytest.mark.parametrize("rows", [200, 1000])
+def test_a_column_moved_or_stretched_as_a_whole_is_no_unit(rows: int):
+    """Two piles of rows of which one is in another unit can look much like one pile that moved: then it moved."""
+    rng = np.random.default_rng(24)
+    shapes = {
+        "normal": lambda n: rng.normal(100, 15, n),
+        "eaten": lambda n: rng.lognormal(7.6, 0.35, n),
+        "gamma": lambda n: rng.gamma(3, 20, n),
+        "exponential": lambda n: rng.exponential(50, n),
+    }
+    reference = pa.table({name: draw(3000) for name, draw in shapes.items()})
+    watched, drifted = Watched(reference), 0
+    for amount in (-0.9, -0.55, -0.3, 0.3, 0.55, 0.9):
+        moved = {name: draw(rows) + amount * np.std(reference[name].to_numpy()) for name, draw in shapes.items()}
+        stretched = {name: draw(rows) * np.exp(amount / 2) for name, draw in shapes.items()}
+        for batch in (moved, stretched):
+            report = watched.judge(pa.table(batch))
+            assert [fault for fault in report.faults if fault.kind == "unit"] == [], amount
+            drifted += len(report.drifted)
+    assert drifted > 30
+
+
 def test_real_drift_is_no_fault(people: Watched):
     rng = np.random.default_rng(19)
     for more in (450, 1_700):

@@ -18,6 +18,7 @@ from storage.settings import Settings
 
 Floats = NDArray[np.float64]
 _SURE = float(np.log(1e-6))  # a fault stops learning from a batch: chance must be out of the question
+_LIKELY = float(np.log(1e-3))  # how much less likely the best other story must be
 _LEAST_SHARE = 0.02  # of rows that are displaced by a unit
 _UNEXPLAINED = 0.12  # deviance a row that may be left over at most: a shift is no unit
 _EXPLAINED = 0.85  # of the batch's distance from the reference that the wrong unit must account for
@@ -132,6 +133,8 @@ def _unit(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile) -> Faul
                 best = left, factor, share
     if best is None or (plain - best[0]) * seen.present < -_SURE:
         return None
+    if (_as_a_whole(grid, base, seen, q) - best[0]) * seen.present < -_LIKELY:
+        return None
     _, factor, share = best
     size = max(factor, 1 / factor)
     way = "large" if factor > 1 else "small"
@@ -140,6 +143,19 @@ def _unit(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile) -> Faul
         f"({FACTORS[size] if size in FACTORS else _words(size)})."
     )
     return Fault(grid.name, "unit", share, text)
+
+
+def _as_a_whole(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile, q: Floats) -> float:
+    """The least deviance of a reference whose every value was moved or stretched: a world that changed, not a unit."""
+    quarters = np.array([0.25, 0.5, 0.75])
+    (low, middle, high), (low2, middle2, high2) = quantiles(grid, base, quarters), quantiles(grid, seen, quarters)
+    ways = [(1.0, float(middle2 - middle))]
+    if middle * middle2 > 0:
+        ways.append((float(middle2 / middle), 0.0))
+    if high > low and high2 > low2:
+        stretch = float((high2 - low2) / (high - low))
+        ways.append((stretch, float(middle2 - stretch * middle)))
+    return min(_deviance(q, _moved(grid, base, *way)) for way in ways)
 
 
 def _words(size: float) -> str:
@@ -151,13 +167,13 @@ def _smooth(cells: NDArray[np.int64], rows: int) -> Floats:
     return (cells + 0.5 / len(cells)) / (rows + 0.5)
 
 
-def _moved(grid: FeatureGrid, base: FeatureProfile, factor: float) -> Floats:
-    """Shares of the cells if every value of the reference were multiplied by a factor."""
+def _moved(grid: FeatureGrid, base: FeatureProfile, factor: float, shift: float = 0.0) -> Floats:
+    """Shares of the cells if every value of the reference were multiplied by a factor, and then moved."""
     edges = np.clip(np.r_[base.low, grid.bounds, base.high], base.low, base.high)
     below = np.r_[0, np.cumsum(base.cells[: len(edges) - 1])] / base.present
     keep = np.r_[np.diff(edges) > 0, True]
     with np.errstate(over="ignore"):  # the widest floats: infinity lies beyond every edge, as it should
-        bounds = grid.bounds / factor
+        bounds = (grid.bounds - shift) / factor
     at = np.interp(bounds, edges[keep], below[keep], left=0.0, right=1.0)
     shares = np.zeros(len(base.cells))
     shares[: len(at) + 1] = np.diff(np.r_[0.0, at, 1.0])
