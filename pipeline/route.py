@@ -226,7 +226,8 @@ def _next(monitor: Monitor, batch: Batch, choice: Choice, now: int) -> tuple[Bat
 
 
 def _decision_events(desk: Desk, monitor: Monitor, batch: Batch, choice: Choice) -> list[Event]:
-    kinds: dict[Action, str] = {"quarantine": "quarantine", "train": "training", "hold": "hold", "rollback": "rollback"}
+    train = "training" if choice.fit else "look"  # at labels, or at earlier champions: nothing is fitted
+    kinds: dict[Action, str] = {"quarantine": "quarantine", "train": train, "hold": "hold", "rollback": "rollback"}
     if "normal" in choice.details:
         told = {"normal": choice.details["normal"]}
         return [desk.event(monitor, "new_normal", choice.reason, batch_id=batch.id, details=told)]
