@@ -146,6 +146,16 @@ def test_a_young_champion_that_loses_to_its_predecessor_is_rolled_back() -> None
     assert decide(replace(young, since_promotion=SETTINGS.retrain.watch + 1), SETTINGS).action == "keep"
 
 
+def test_labels_in_doubt_roll_nobody_back() -> None:
+    """Spoilt labels make a young champion look worse than its predecessor; they are looked at before they count."""
+    worse = Paired("accuracy", accuracy(0.9), accuracy(0.85), Metric(-0.05, -0.07, -0.03, 1000), 0.999, 1e-6, 80)
+    odd = stream([0.9, 0.9], since_promotion=2, rival=worse, strange="All 500 are 'no'.")
+    choice = decide(odd, SETTINGS)
+    assert (choice.action, choice.trigger, choice.fit) == ("train", "labels", False)
+    fallen = replace(odd, points=stream([0.9, 0.5]).points)
+    assert (decide(fallen, SETTINGS).action, decide(fallen, SETTINGS).trigger) == ("train", "performance")
+
+
 def test_new_rows_pay_by_the_learning_curve() -> None:
     many = stream([0.9] * 9, doubling=0.02, doubling_error=0.015, new_rows=9000)
     assert (decide(many, SETTINGS).action, decide(many, SETTINGS).trigger) == ("train", "rows")

@@ -95,19 +95,21 @@ def _watch(replay: Replay, at: int, rows: pa.Table, said: Predictions) -> None:
     """Let the predecessor of a young champion say what it would have said."""
     young = replay.promoted_at is not None and at - replay.promoted_at <= replay.settings.retrain.watch
     if not young or not replay.retired or replay.crowned_by == "watch":
-        replay.watched = []
+        replay.watched = {}
         return
     before = replay.retired[-1].model
     assert isinstance(before, Model)
-    replay.watched.append((models.target(rows, replay.schema), models.predict(before, rows), said))
+    replay.watched[at] = (models.target(rows, replay.schema), models.predict(before, rows), said)
 
 
 def _rival_since(replay: Replay) -> Paired | None:
-    """The predecessor (first) and the young champion (second) on what came since the promotion."""
-    if not replay.watched:
+    """The predecessor (first) and the young champion (second) on what may be learned since the promotion."""
+    learnable = {b.batch_id for b in replay.batches} - set(replay.suspect)
+    kept = [item for at, item in replay.watched.items() if at in learnable]
+    if not kept:
         return None
-    labels = np.concatenate([item[0] for item in replay.watched])
-    sides = [functools.reduce(retrain.joined, (item[k] for item in replay.watched)) for k in (1, 2)]
+    labels = np.concatenate([item[0] for item in kept])
+    sides = [functools.reduce(retrain.joined, (item[k] for item in kept)) for k in (1, 2)]
     known = np.not_equal(labels, None) if replay.schema.task == "classification" else np.isfinite(labels)
     if not known.any():
         return None

@@ -40,7 +40,7 @@ class Replay:
     rejections: int = 0
     reports: list[tuple[int, DriftReport]] = field(default_factory=list)
     answered: int = 0  # batch of the last contest that fitted
-    watched: list[tuple[Any, Predictions, Predictions]] = field(default_factory=list)  # since the promotion
+    watched: dict[int, tuple[Any, Predictions, Predictions]] = field(default_factory=dict)  # since the promotion
     normal: Normal | None = None  # the newest level that had to be accepted
     crowned_by: str = "init"  # trigger that made the champion
     suspect: dict[int, str] = field(default_factory=dict)
@@ -84,4 +84,4 @@ def promote(replay: Replay, at: int, winner: Rival, trigger: str) -> None:
     replay.promoted_at = at
     replay.promotions += 1
     replay.pending = None
-    replay.watched = []
+    replay.watched = {}

@@ -32,7 +32,7 @@ def decide(situation: Situation, settings: Settings) -> Choice:
         return _quarantine(point)
     shift = loss_since(situation, settings)
     details = figures(situation, shift)
-    if _loses_to_predecessor(situation, settings):
+    if _loses_to_predecessor(situation, settings) and not situation.strange:  # labels in doubt roll nobody back
         return _rollback(situation, details)
     fired = {name: signal for name, check in TRIGGERS.items() if (signal := check(situation, settings, shift))}
     details["fired"] = list(fired)

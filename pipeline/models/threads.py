@@ -1,4 +1,4 @@
-"""How many threads a table is worth: OpenMP waits by spinning, so many threads on few rows cost more than one."""
+"""How many threads a table is worth: they wait by spinning, so that many threads on few rows cost more than one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ ROWS_A_THREAD = 50_000
 
 
 def worth(rows: int) -> AbstractContextManager[Any]:
-    """Limit OpenMP, within this context and thread, to the threads that so many rows are worth."""
-    return _controller().limit(limits=max(1, min(os.cpu_count() or 1, rows // ROWS_A_THREAD)), user_api="openmp")
+    """Limit OpenMP and matrix products, within this context, to the threads that so many rows are worth.
+
+    On a busy machine with two cores, a logistic regression of 750 rows and 10 features took 228 ms with two threads for
+    its products and 10 ms with one.
+    """
+    return _controller().limit(limits=max(1, min(os.cpu_count() or 1, rows // ROWS_A_THREAD)))
 
 
 @functools.cache

@@ -79,7 +79,8 @@ def _verdict(order: Order, field_: Field, entries: list[Entry], base: Prediction
     if not entries:
         told = "No candidate could be fitted." if order.fit else "There is no earlier champion to recall."
         return Outcome("reject", told, judged_on=judged)
-    best = choose([e for e in entries if restores(e, order) and not hasty(e, order)] or entries)
+    able = [entry for entry in entries if not entry.behind]
+    best = choose([e for e in able if restores(e, order) and not hasty(e, order)] or able)
     told = _told(best)
     outcome = Outcome(
         "reject",

@@ -6,6 +6,7 @@ Pure given the order: no I/O, seeded fits. Times are measured only to be told.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,9 @@ from pipeline.retrain.order import Order, Rival
 from pipeline.retrain.recipes import LEAST, Rows, recipes
 from storage.errors import Refused
 
+SAME = 0.05  # of its rows that a candidate may gain within the jury without being fitted anew
+RACE = 0.05  # p-value at which a candidate is clearly behind another
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -35,7 +39,7 @@ class Entry:
     early: Model | None = None  # what stood for it on the first half
     rows: Rows | None = None  # None for an earlier champion
     rival: Rival | None = None
-    note: str = ""
+    behind: bool = False  # clearly worse than another on the second half, so that it was not tried on the first
 
     def told(self, field_: Field) -> dict[str, Any]:
         """As a row of the table of candidates."""
@@ -75,12 +79,15 @@ def stand(order: Order, field_: Field, champion: Model, tell: Progress) -> tuple
     if not order.fit:
         return entries, base
     newest = int(np.sum(field_.batch == field_.batch[-1]))
+    runners = []
     rows = recipes(field_, change(order), newest)
     for done, recipe in enumerate(rows):
-        entry = _fitted(order, field_, recipe, labels, base)
-        if entry is not None:
-            entries.append(entry)
+        runner = _run(order, field_, recipe)
+        if runner is not None:
+            runners.append(runner)
         tell({"done": done + 1, "of": len(rows) + 1, "what": recipe.name})
+    behind = _behind(order, labels[field_.middle - field_.jury :], runners)
+    entries += [_entry(order, field_, runner, labels, base, n in behind) for n, runner in enumerate(runners)]
     return entries, base
 
 
@@ -94,20 +101,62 @@ def change(order: Order) -> int | None:
     return order.change_at if order.change_at is not None else order.champion.details.get("change_at")
 
 
-def _fitted(order: Order, field_: Field, recipe: Rows, labels: NDArray[Any], base: Predictions) -> Entry | None:
-    """One recipe, judged on each half of the jury with what was there before; None when it cannot be learned."""
+@dataclass(frozen=True)
+class _Runner:
+    """A recipe on the second half of the jury."""
+
+    recipe: Rows
+    stop: int  # row before which it learned
+    model: Model
+    said: Predictions
+    seconds: float
+
+
+def _run(order: Order, field_: Field, recipe: Rows) -> _Runner | None:
+    """A recipe with what was there before the second half of the jury; None when it cannot be learned.
+
+    Where the first half would add next to nothing to its rows, one fit stands for both.
+    """
     began = time.perf_counter()
-    half = field_.middle - field_.jury
-    late = _learned(order, field_, recipe, field_.middle)
-    if late is None:
+    half, before = field_.middle - field_.jury, len(recipe.chosen(field_.jury))
+    grows = recipe.length is None and half <= SAME * before
+    stop = field_.jury if grows else field_.middle
+    model = _learned(order, field_, recipe, stop)
+    if model is None:
         return None
-    early = _learned(order, field_, recipe, field_.jury)
-    second = models.predict(late, field_.table.slice(field_.middle))
+    said = models.predict(model, field_.table.slice(field_.middle))
+    return _Runner(recipe, stop, model, said, time.perf_counter() - began)
+
+
+def _behind(order: Order, labels: NDArray[Any], runners: Sequence[_Runner]) -> set[int]:
+    """Those clearly worse than the best on the second half: on the first they need not be tried."""
+    if len(runners) < 2:
+        return set()
+    leads = [compared(order, labels, runners[0].said, runner.said).gain.value for runner in runners]
+    best = runners[int(np.nanargmax(leads))] if np.isfinite(leads).any() else runners[0]
+    return {
+        n
+        for n, runner in enumerate(runners)
+        if runner is not best and compared(order, labels, runner.said, best.said).p_better < RACE
+    }
+
+
+def _entry(
+    order: Order, field_: Field, runner: _Runner, labels: NDArray[Any], base: Predictions, behind: bool
+) -> Entry:
+    """A recipe judged on each half of the jury with what was there before, unless it is behind on the second."""
+    began = time.perf_counter()
+    half, recipe = field_.middle - field_.jury, runner.recipe
+    early = runner.model if runner.stop == field_.jury else None
+    if early is None and not behind:
+        early = _learned(order, field_, recipe, field_.jury)
     first = models.predict(early, field_.table.slice(field_.jury, half)) if early else part(base, slice(0, half))
-    said = joined(first, second)
-    against = compared(order, labels, base, said)
-    seconds = time.perf_counter() - began
-    return Entry(recipe.name, late, said, against, recipe.chosen(field_.middle), seconds, early, rows=recipe)
+    said = joined(first, runner.said)
+    seconds = runner.seconds + time.perf_counter() - began
+    return Entry(
+        recipe.name, runner.model, said, compared(order, labels, base, said), recipe.chosen(runner.stop), seconds,
+        early, rows=recipe, behind=behind,
+    )  # fmt: skip
 
 
 def _learned(order: Order, field_: Field, recipe: Rows, stop: int) -> Model | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,14 @@ from pipeline import models, performance
 from pipeline.models import Model, Predictions
 from pipeline.retrain import signs
 from pipeline.retrain.field import known, unify
+from pipeline.retrain.look import Look
+from pipeline.retrain.noise import noise
 from pipeline.retrain.order import Order, Rival
-from storage.records import Metric, Schema
+from storage.records import LabelledRows, Metric, Schema
 
 LEAST = 50  # labels of a batch below which nothing is said about them
 LOOK_BACK = 3  # newest batches whose labels are looked at
+CALM = 3  # batches before them, looked at for what is usual where one of them fell
 MOST_ROWS = 1_500  # of a batch that are looked at
 
 
@@ -36,35 +39,54 @@ def doubts(order: Order, champion: Model) -> dict[int, str]:
         labels seemed strange when they came.
     """
     new = [b for b in order.batches if b.batch_id not in order.champion.trained_on]
-    newest = {b.batch_id for b in new[-LOOK_BACK:]} | set(order.look)
-    new = [b for b in new if b.batch_id in newest and b.batch_id not in order.accepted]
-    past = past_of(order, {b.batch_id for b in new})
+    wanted = {b.batch_id for b in new[-LOOK_BACK:]} | set(order.look)
+    seen = {b.batch_id for b in new if b.batch_id in wanted and b.batch_id not in order.accepted}
+    past = past_of(order, seen)
+    looks = {b.batch_id: look for b in new if b.batch_id in seen and (look := _look(order, champion, b, past))}
     found: dict[int, str] = {}
-    fell: dict[int, signs.Look] = {}
-    for batch in new:
-        table = known(batch, order.schema)
-        if table.num_rows < LEAST:
-            continue
-        look = _look(order, champion, table.slice(max(0, table.num_rows - MOST_ROWS)), past)
+    fell: dict[int, Look] = {}
+    calm: list[Look] = []
+    for key, look in looks.items():
         lost = signs.fell(look)
         if lost and any(_explains(rival, look, order) for rival in order.retired):
             continue  # the world is back in a state that was learned before
         doubt = next(signs.plain(look), "")
         if doubt:
-            found[batch.batch_id] = doubt
+            found[key] = doubt
         elif lost:
-            fell[batch.batch_id] = look
-    for batch_id, look in fell.items():
-        found[batch_id] = signs.unexplained(look, [other for key, other in fell.items() if key != batch_id])
-    return {key: f"Labels of batch {key}: {found[key]}" for key in sorted(found) if found[key]}
+            fell[key] = look
+        else:
+            calm.append(look)
+    if fell:
+        older = [b for b in new if b.batch_id not in wanted][-CALM:]
+        before = [look for b in reversed(older) if (look := _look(order, champion, b, past)) and not signs.fell(look)]
+        found |= _unexplained(fell, [*calm[::-1], *before])
+    return {key: f"Labels of batch {key}: {found[key]}" for key in sorted(found)}
 
 
-def _look(order: Order, champion: Model, table: pa.Table, past: pa.Table) -> signs.Look:
+def _unexplained(fell: Mapping[int, Look], calm: Sequence[Look]) -> dict[int, str]:
+    """Losses that no feature tells anything about; ``calm`` batches, newest first, are put beside as many rows."""
+    rows = np.cumsum([0, *(look.n for look in calm)])
+    enough = [look for look, before in zip(calm, rows, strict=False) if before < sum(look.n for look in fell.values())]
+    return {
+        key: f"where the champion errs, no feature tells so: with a model of these very rows they tell "
+        f"{100 * max(what.kept, 0):.0f}% of what labels are expected to tell. Shuffled, or partly turned round?"
+        for key, what in zip(fell, noise(list(fell.values()), enough), strict=False)
+        if what.doubtful
+    }
+
+
+def _look(order: Order, champion: Model, batch: LabelledRows, past: pa.Table) -> Look | None:
+    """The newest labelled rows of a batch; None if they are too few to say anything."""
+    table = known(batch, order.schema)
+    if table.num_rows < LEAST:
+        return None
+    table = table.slice(max(0, table.num_rows - MOST_ROWS))
     said = models.predict(champion, table)
     return look_at(order.schema, table, said, order.champion.details, order.champion.metrics, lambda: past)
 
 
-def strange(look: signs.Look) -> str:
+def strange(look: Look) -> str:
     """Why these labels should be looked at closely, from what costs little; empty if there is no reason."""
     if look.n < LEAST:
         return ""
@@ -81,7 +103,7 @@ def look_at(
     details: Mapping[str, Any],
     metrics: Mapping[str, Metric],
     past: Callable[[], pa.Table],
-) -> signs.Look:
+) -> Look:
     """Labelled rows beside what the version that predicted them made one expect.
 
     Parameters
@@ -97,7 +119,7 @@ def look_at(
     """
     level = metrics.get("accuracy" if schema.task == "classification" else "rmse")
     chances = None if schema.task == "regression" else _chances(said, schema, details, level)
-    return signs.Look(schema, table, models.target(table, schema), said, chances, level, past)
+    return Look(schema, table, models.target(table, schema), said, chances, level, past)
 
 
 def _chances(
@@ -130,7 +152,7 @@ def past_of(order: Order, without: set[int]) -> pa.Table:
     return unify(kept[::-1])
 
 
-def _explains(rival: Rival, look: signs.Look, order: Order) -> bool:
+def _explains(rival: Rival, look: Look, order: Order) -> bool:
     """Whether an earlier champion predicts these labels as well as it ever did."""
     row = performance.primary(order.schema, order.settings.retrain.metric)
     then = rival.metrics.get(row.name)

@@ -1,7 +1,8 @@
 """Is a loss explained by anything? Rows that fell are learned anew, beside the champion's own answers. Pure.
 
 If the world changed, a model of the new rows knows better than the champion where it now errs. If labels were shuffled
-or turned round by lot, nothing does: the champion, recalibrated, stays the best there is.
+or turned round by lot, nothing does: the champion, recalibrated, stays the best there is. A champion that is weak is
+beaten by a model of any rows, so the new rows have to say more than calm rows do.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +19,14 @@ from numpy.typing import NDArray
 from pipeline import models, performance
 from pipeline.models import Predictions
 from pipeline.retrain.field import unify
+from pipeline.retrain.look import Look
 from storage.errors import Refused
 from storage.records import Feature, Schema
 
 FOLDS = 4
 EXPLAINS = 2.0  # standard errors by which a model of the rows must beat the recalibrated champion
-KEPT = 0.7  # share of what labels are expected to carry above which nothing is missing
+LEAST_DUE = 0.02  # of what labels are expected to carry below which nothing can be missing
+KEPT = 0.75  # share of what labels are expected to carry above which nothing is missing
 _QUICK = {"early_stopping": False, "max_leaf_nodes": 8, "min_samples_leaf": 10, "learning_rate": 0.15}
 _OWN = "\x00said "  # name of a column with the champion's answer; no column of a file can be called so
 
@@ -31,7 +35,7 @@ _OWN = "\x00said "  # name of a column with the champion's answer; no column of 
 class Noise:
     """What was found about a loss."""
 
-    z: float  # by how many standard errors a model of these rows beats the recalibrated champion
+    z: float  # by how many standard errors more than on calm rows a model of these rows beats the champion recalibrated
     kept: float  # what the labels still carry, as a share of what they should
 
     @property
@@ -40,80 +44,133 @@ class Noise:
         return self.z < EXPLAINS and self.kept < KEPT
 
 
-def noise(
-    table: pa.Table,
-    y: NDArray,
-    said: Predictions,
-    schema: Schema,
-    expected: float,
-    beside: Sequence[tuple[pa.Table, Predictions]] = (),
-) -> Noise | None:
-    """How far the features of these rows explain where the champion errs.
+def noise(fallen: Sequence[Look], calm: Sequence[Look] = ()) -> list[Noise]:
+    """How far the features of rows that fell explain where the champion errs.
 
     Parameters
     ----------
-    table : pyarrow.Table of n rows
-    y : array of shape (n,)
-        Labels.
-    said : Predictions
-        Of the champion.
-    schema : Schema
-    expected : float
-        What sound labels would carry: ROC AUC over one half, times two; or the correlation.
-    beside : sequence of (table, predictions)
-        Other rows that fell. They are learned from, so that a small batch of a new world is understood with the help of
-        its neighbours, and never judged on: rows spoilt by lot help nobody.
+    fallen : sequence of Look
+        Batches on which the champion fell. They are learned together, so that a small batch of a new world is
+        understood with the help of its neighbours; each is judged by its own rows.
+    calm : sequence of Look
+        Batches that the champion has not learned either, and on which it did not fall.
 
     Returns
     -------
-    Noise or None
-        None where nothing can be fitted.
+    list of Noise
+        One for each of ``fallen``; empty where nothing can be fitted.
     """
-    wide, own = _with_answers(table, said, schema.classes)
-    more = unify([_with_answers(*other, schema.classes)[0] for other in beside]) if beside else None
-    few = max(20, 60 // max(1, len(schema.classes) - 1))
-    alone, full = replace(schema, features=own), replace(schema, features=(*schema.watched, *own))
-    again = _cross_fitted("linear", wide, alone, {}, more)
-    anew = [
-        _cross_fitted("boosting", wide, full, {**_QUICK, "max_iter": few}, more),
-        _cross_fitted("linear", wide, full, {}, more),
-    ]
-    if again is None or None in anew:
+    now, then = _study(fallen), _study(calm) if calm else None
+    if now is None:
+        return []
+    z, carried = np.full(len(fallen), -np.inf), np.array([now.carried(now.again, part) for part in now.parts])
+    usual = then.carried(then.again) if then else math.nan
+    for estimator, params in _learners(now.schema):
+        anew = _cross_fitted(estimator, now.wide, now.schema, params)
+        if anew is None:
+            return []
+        before = (0.0, 0.0)
+        calmly = _cross_fitted(estimator, then.wide, then.schema, params) if then else None
+        if then and calmly:
+            before, usual = _mean(then.gains(calmly)), max(usual, then.carried(calmly))
+        here = [_mean(now.gains(anew)[part]) for part in now.parts]
+        z = np.maximum(z, [(mean - before[0]) / max(math.hypot(error, before[1]), 1e-12) for mean, error in here])
+        carried = np.maximum(carried, [now.carried(anew, part) for part in now.parts])
+        if z.min() >= EXPLAINS:
+            break
+    due = np.array([np.nanmax([_due(look), usual, 0.0]) for look in fallen])
+    kept = np.where(due > LEAST_DUE, carried / np.maximum(due, LEAST_DUE), 1.0)
+    return [Noise(*pair) for pair in zip(z.tolist(), kept.tolist(), strict=True)]
+
+
+def _mean(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The mean and its standard error."""
+    return float(values.mean()), float(values.std()) / math.sqrt(len(values))
+
+
+def _due(look: Look) -> float:
+    """What sound labels would carry: ROC AUC over one half, times two; or the correlation. NaN where none is stated."""
+    if look.schema.task == "regression":
+        spread = float(np.var(look.y))
+        usual = look.level.value**2 if look.level else 0.0
+        return math.sqrt(max(1 - usual / spread, 0.0)) if spread else 0.0
+    if look.said.probabilities is None:
+        return math.nan
+    return 2 * (performance.expected_area(look.said.probabilities, look.expected) - 0.5)
+
+
+# --- rows learned anew ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Study:
+    """Rows that are learned anew, and what the champion says of them once it is recalibrated."""
+
+    wide: pa.Table  # with the champion's answers as further columns
+    schema: Schema  # with these as further features
+    y: NDArray  # (n,) labels
+    parts: tuple[slice, ...]  # the rows of each batch
+    again: Predictions  # (n,)
+
+    def gains(self, said: Predictions) -> NDArray[np.float64]:
+        """How much closer to the labels these predictions are than the champion recalibrated, (n,)."""
+        return self._losses(self.again) - self._losses(said)
+
+    def _losses(self, said: Predictions) -> NDArray[np.float64]:
+        """Brier's score, or the absolute error, of each row."""
+        if not self.schema.classes:
+            return np.abs(self.y - said.values)
+        row = performance.METRICS["brier"].rows
+        assert row is not None
+        return row(performance.said(self.y, said.values, said.probabilities, self.schema))
+
+    def carried(self, said: Predictions, rows: slice = slice(None)) -> float:
+        """What these predictions tell about the labels: ROC AUC over one half, times two; or the correlation."""
+        y, values = self.y[rows], said.values[rows]
+        if said.probabilities is None:
+            return float(np.corrcoef(y, values)[0, 1]) if np.std(values) and np.std(y) else 0.0
+        number = performance.said(y, values, None, self.schema).truth
+        area = performance.mean_area(number, said.probabilities[rows])
+        return 2 * (area - 0.5) if np.isfinite(area) else 0.0
+
+
+def _study(looks: Sequence[Look]) -> _Study | None:
+    """Batches put together; None where the champion cannot be recalibrated on them."""
+    schema = looks[0].schema
+    wide = unify([_with_answers(look, schema.classes) for look in looks])
+    own = tuple(Feature(name, "numeric") for name in wide.column_names if name.startswith(_OWN))
+    again = _cross_fitted("linear", wide, replace(schema, features=own), {})
+    if again is None:
         return None
-    before = _losses(y, again, schema)
-    z = max(_errors_better(before - _losses(y, model, schema)) for model in anew)
-    carried = max(_carried(y, model, schema) for model in (again, *anew))
-    return Noise(z, carried / expected if expected > 0.02 else 1.0)
+    ends = np.cumsum([look.n for look in looks]).tolist()
+    parts = tuple(slice(end - look.n, end) for end, look in zip(ends, looks, strict=True))
+    full = replace(schema, features=(*schema.watched, *own))
+    return _Study(wide, full, np.concatenate([look.y for look in looks]), parts, again)
 
 
-def _errors_better(difference: NDArray[np.float64]) -> float:
-    """By how many standard errors the mean lies above zero."""
-    return float(difference.mean()) / max(float(difference.std()) / math.sqrt(len(difference)), 1e-12)
-
-
-def _with_answers(table: pa.Table, said: Predictions, classes: Sequence[str]) -> tuple[pa.Table, tuple[Feature, ...]]:
-    """The rows with the champion's answers as further columns, and what these are."""
-    names = []
-    for i, values in enumerate(_answers(said, classes)):
-        names.append(f"{_OWN}{i}")
-        table = table.append_column(names[-1], pa.array(values))
-    return table, tuple(Feature(name, "numeric") for name in names)
-
-
-def _answers(said: Predictions, classes: Sequence[str]) -> list[NDArray[np.float64]]:
-    """What the champion says, as columns of numbers."""
+def _with_answers(look: Look, classes: Sequence[str]) -> pa.Table:
+    """The rows with what the champion says as columns of numbers."""
+    said, table = look.said, look.table
     if said.probabilities is not None:
         logs = np.log(np.clip(said.probabilities, 1e-3, 1.0))
-        return list(logs.T[1:] - logs.T[0])
-    if said.values.dtype == object:
-        return [(said.values == name).astype(np.float64) for name in classes]
-    return [np.asarray(said.values, dtype=np.float64)]
+        answers = list(logs.T[1:] - logs.T[0])
+    elif classes:
+        answers = [(said.values == name).astype(np.float64) for name in classes]
+    else:
+        answers = [np.asarray(said.values, dtype=np.float64)]
+    for i, values in enumerate(answers):
+        table = table.append_column(f"{_OWN}{i}", pa.array(values))
+    return table
 
 
-def _cross_fitted(
-    estimator: str, table: pa.Table, schema: Schema, params: dict, more: pa.Table | None
-) -> Predictions | None:
-    """What models of the other folds, and of more rows, say of each row."""
+def _learners(schema: Schema) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """What the rows are learned with: the quick one first. Of boosting each class costs a tree a round."""
+    rounds = max(20, 60 // max(1, len(schema.classes) - 1))
+    return ("linear", {}), ("boosting", {**_QUICK, "max_iter": rounds})
+
+
+def _cross_fitted(estimator: str, table: pa.Table, schema: Schema, params: dict[str, Any]) -> Predictions | None:
+    """What models of the other folds say of each row."""
     n = table.num_rows
     turn = np.arange(n) % FOLDS
     values = np.empty(n, dtype=object if schema.classes else np.float64)
@@ -121,9 +178,7 @@ def _cross_fitted(
     for k in range(FOLDS):
         keep = np.flatnonzero(turn == k)
         try:
-            others = table.take(np.flatnonzero(turn != k))
-            rows = others if more is None else unify([others, more])
-            model = models.fit(estimator, rows, schema, 0, params=params)
+            model = models.fit(estimator, table.take(np.flatnonzero(turn != k)), schema, 0, params=params)
         except Refused:
             return None
         said = models.predict(model, table.take(keep))
@@ -131,21 +186,3 @@ def _cross_fitted(
         if chances is not None:
             chances[keep] = said.probabilities
     return Predictions(values, chances)
-
-
-def _losses(y: NDArray, said: Predictions, schema: Schema) -> NDArray[np.float64]:
-    """Brier's score, or the absolute error, of each row."""
-    if not schema.classes:
-        return np.abs(y - said.values)
-    row = performance.METRICS["brier"].rows
-    assert row is not None
-    return row(performance.said(y, said.values, said.probabilities, schema))
-
-
-def _carried(y: NDArray, said: Predictions, schema: Schema) -> float:
-    """What these predictions tell about the labels: ROC AUC over one half, times two; or the correlation."""
-    if not schema.classes:
-        return float(np.corrcoef(y, said.values)[0, 1]) if np.std(said.values) and np.std(y) else 0.0
-    number = performance.said(y, said.values, None, schema).truth
-    area = performance.mean_area(number, said.probabilities)
-    return 2 * (area - 0.5) if np.isfinite(area) else 0.0
