@@ -70,8 +70,8 @@ def rule(
     crowd, wide = _crowd(sight, moves, watched, settings)
     crowd_p = crowd if wide >= 1.0 else 0.0
     weights = np.concatenate((watched * (FEATURES / size), (LINKS, CROWD, 0.0 if watched.any() else FEATURES)))
-    spoken = float(pool(np.concatenate((loud, (link_p, crowd_p, 0.0))), weights))
-    surprise = float(pool(np.concatenate((log_p, (link_p, crowd, 0.0))), weights))
+    both = np.array([np.concatenate(one) for one in ((loud, (link_p, crowd_p, 0.0)), (log_p, (link_p, crowd, 0.0)))])
+    spoken, surprise = pool(both, weights).tolist()
     drifts = spoken <= budget
     hits, scores = np.zeros(len(loud), bool), np.minimum(log_p / line, reach)
     if drifts:
@@ -176,12 +176,12 @@ def _told(
     if pairs is None or not len(scores):
         return (), {}
     told = []
-    for at in np.argsort(-scores, kind="stable")[: max(_TOLD, int((scores >= 1).sum()))]:
+    worth = np.flatnonzero(scores > 0.5)
+    for at in worth[np.argsort(-scores[worth], kind="stable")][: max(_TOLD, int((scores >= 1).sum()))]:
         a, b = pairs.names[pairs.first[at]], pairs.names[pairs.second[at]]
         broken = bool(scores[at] >= 1.0) and a not in drifting and b not in drifting
-        if scores[at] > 0.5:
-            p = float(np.exp(max(pairs.log_p[at], -700.0)))
-            told.append(Link(a, b, float(scores[at]), p, float(pairs.reference[at]), float(pairs.batch[at]), broken))
+        p = float(np.exp(max(pairs.log_p[at], -700.0)))
+        told.append(Link(a, b, float(scores[at]), p, float(pairs.reference[at]), float(pairs.batch[at]), broken))
     return tuple(told[:_TOLD]), _blamed([link for link in told if link.drift], named)
 
 
