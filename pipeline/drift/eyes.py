@@ -79,7 +79,7 @@ def shape(
     bins = (total > 0).sum(axis=1)
     mean, variance = permuted_moments(total, n, m, bins)
     rate = np.divide(2 * mean, variance, out=np.ones_like(mean), where=variance > 0)
-    both = log_chi2(np.stack([statistic * rate, likelihood(x, total, n, m)]), np.stack([mean * rate, bins - 1.0]))
+    both = log_chi2(np.array([statistic * rate, likelihood(x, total, n, m)]), np.array([mean * rate, bins - 1.0]))
     log_p = np.where(bins > 1, both.max(axis=0), 0.0)
     effective = n * m / (n + m)
     return log_p, unbiased(np.sqrt(statistic / effective), np.maximum(bins - 1, 0) / effective)
@@ -138,7 +138,7 @@ def moved(x: Floats, n: Floats, y: Floats, m: Floats) -> tuple[NDArray[np.intp],
     pull = x - expected
     expected += x.dtype.type(0.1)
     pull /= np.sqrt(expected, out=expected)
-    ends = np.stack([pull.argmax(axis=1), pull.argmin(axis=1)], axis=1)
+    ends = np.array([pull.argmax(axis=1), pull.argmin(axis=1)]).T
     return ends, np.maximum(np.count_nonzero(total, axis=1), 1)
 
 

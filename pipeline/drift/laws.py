@@ -63,13 +63,14 @@ def log_peaked(z: Floats, peak: Floats) -> Floats:
 def log_chi2(x: Floats, freedom: Floats) -> Floats:
     """Logarithm of the upper tail of chi-square with any positive degrees of freedom.
 
-    The continued fraction of the incomplete gamma function (modified Lentz), and its series where ``x`` is small;
-    0 where there is no degree of freedom.
+    The series of the incomplete gamma function up to three standard deviations above its mean, where nearly all healthy
+    values lie and the continued fraction (modified Lentz) takes long, and that beyond; 0 where there is no degree of
+    freedom.
     """
     x, freedom = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(freedom, np.float64))
     a, x = np.maximum(freedom, 1e-9).ravel() / 2, np.maximum(x, 0.0).ravel() / 2
     front = a * np.log(np.maximum(x, 1e-300)) - x - log_gamma(a)
-    far = x >= a + 1
+    far = x >= a + 1 + 3 * np.sqrt(a)
     tail = np.empty_like(a)
     tail[far] = front[far] + _fraction(x[far], a[far])
     lower = np.exp(front[~far]) * _series(x[~far], a[~far])
@@ -78,43 +79,42 @@ def log_chi2(x: Floats, freedom: Floats) -> Floats:
 
 
 def _fraction(x: Floats, a: Floats) -> Floats:
-    """Logarithm of the continued fraction, for ``x >= a + 1``."""
+    """Logarithm of the continued fraction, for ``x >= a + 1``, where every denominator is above ``i``."""
+    if not len(a):
+        return a
     b = x + 1 - a
-    c = np.full_like(b, 1e300)
+    c = np.full_like(b, np.inf)
     d = 1 / b
     h = d.copy()
     for i in range(1, 60):
-        an = -i * (i - a)
-        b = b + 2
-        d = an * d + b
-        d = 1 / np.where(np.abs(d) < 1e-300, 1e-300, d)
+        an = i * (a - i)
+        b += 2
+        d = 1 / (an * d + b)
         c = b + an / c
-        c = np.where(np.abs(c) < 1e-300, 1e-300, c)
         step = d * c
-        h = h * step
-        if np.abs(step - 1).max(initial=0.0) < 1e-5:
+        h *= step
+        if np.abs(step - 1).max() < 1e-5:
             break
-    return np.log(np.maximum(h, 1e-300))
+    return np.log(h)
 
 
 def _series(x: Floats, a: Floats) -> Floats:
-    """The series of the lower tail without its front factor, for ``x < a + 1``: all its terms at once."""
+    """The series of the lower tail without its front factor, for all other ``x``: all its terms at once."""
     if not len(a):
         return a
-    terms = np.arange(1, 15 + int(6 * np.sqrt(a.max())))
+    terms = np.arange(1, 25 + int(12 * np.sqrt(a.max())))
     return (1 + np.cumprod(x[:, None] / (a[:, None] + terms), axis=1).sum(axis=1)) / a
 
 
 def log_gamma(x: Floats) -> Floats:
-    """Logarithm of the gamma function for positive numbers: Stirling's series behind a shift by 8."""
+    """Logarithm of the gamma function for positive numbers below 1e30: Stirling's series behind a shift by 8."""
     x = np.asarray(x, np.float64)
-    near = np.minimum(x, 1e6)  # far out the series needs no shift, and the product would overflow
-    square = near * (near + 7)
+    square = x * (x + 7)
     product = square * (square + 6) * (square + 10) * (square + 12)
-    y = np.where(x > 1e6, x, x + 8)
+    y = x + 8
     inverse = 1 / (y * y)
     tail = (1 / 12 - inverse * (1 / 360 - inverse / 1260)) / y
-    return (y - 0.5) * np.log(y) - y + 0.9189385332046727 + tail - np.where(x > 1e6, 0.0, np.log(product))
+    return (y - 0.5) * np.log(y) - y + 0.9189385332046727 + tail - np.log(product)
 
 
 def log_more(x: Floats, n: Floats, y: Floats, m: Floats) -> Floats:
@@ -139,7 +139,7 @@ def log_more(x: Floats, n: Floats, y: Floats, m: Floats) -> Floats:
     """
     x, n, y, m = np.broadcast_arrays(*(np.asarray(one, np.float64) for one in (x, n, y, m)))
     total, rest = x + y, n + m - x - y
-    logs = log_gamma(np.stack([total, rest, n, m, x, y, n - x, m - y, n + m]) + 1)
+    logs = log_gamma(np.array([total, rest, n, m, x, y, n - x, m - y, n + m]) + 1)
     first = logs[:4].sum(axis=0) - logs[4:].sum(axis=0)
     ratio = y * (n - x) / ((x + 1) * (m - y + 1))
     tail = first + np.log(1 / np.maximum(1 - ratio, 1e-3) - 0.5)

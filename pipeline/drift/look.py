@@ -113,7 +113,7 @@ def _pooled(eyes_of: Mapping[str, float], found: Found) -> tuple[NDArray, ...]:
     largest = np.where(log_p < _SURE, found.effect, 0.0).max(axis=1)
     leading = (log_p - np.log(weights)).argmin(axis=1)
     own = np.where(names == REST, 0.0, log_p)
-    both = pool(np.stack((log_p, own)), weights)
+    both = pool(np.array((log_p, own)), weights)
     return *both, largest, eyes.at_most(largest, found.noise), names[leading], found.cells, found.few
 
 
@@ -282,6 +282,6 @@ def _picked(rows: NDArray, columns: NDArray[np.intp]) -> NDArray:
 
 def _side_by_side(rows: tuple[eyes.Seen, ...], few: NDArray[np.bool_]) -> eyes.Seen:
     """Eyes as columns; where values are few only the last, the nulls, is open."""
-    log_p = np.stack([row[0] for row in rows], axis=1)
+    log_p, effect = (np.array([row[at] for row in rows]).T.copy() for at in (0, 1))
     log_p[few, :-1] = 0.0
-    return log_p, np.stack([row[1] for row in rows], axis=1)
+    return log_p, effect

@@ -106,7 +106,7 @@ def _count(table: pa.Table | pa.RecordBatch, grid: Grid) -> Profile:
     together = max(_TOGETHER // max(table.num_rows, 1), 1)
     for at in range(0, len(numeric), together):
         some = numeric[at : at + together]
-        values = np.array([loose_numbers(table.column(one.name)) for one in some])
+        values = loose_numbers([table.column(one.name) for one in some])
         if np.isinf(values).any():
             values[np.isinf(values)] = np.nan
         columns |= zip((one.name for one in some), values, strict=True)
