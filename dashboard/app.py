@@ -138,6 +138,10 @@ def _client(app: Dash) -> None:
     app.clientside_callback(
         client("go"), Output("go", "href"), Input("monitor-picker", "value"), prevent_initial_call=True
     )
+    app.clientside_callback(
+        client("address"), Output("url", "search"), Output("go", "href", allow_duplicate=True),
+        Input({"type": "address", "page": ALL}, "data"), prevent_initial_call=True,
+    )  # fmt: skip
 
 
 def _on_error(error: Exception) -> Any:

@@ -151,7 +151,7 @@ def predict(asked: dict[str, str]) -> Any:
 
 
 @callback(
-    Output("go", "href", allow_duplicate=True),
+    Output(parts.address("compare"), "data"),
     *[Input(f"compare-{key}", "value") for key in KEYS[:2]],
     *[Input(f"compare-{key}", "value", allow_optional=True) for key in KEYS[2:]],
     State("compare-asked", "data"),

@@ -154,7 +154,7 @@ clientside_callback(
     Output(parts.graph_id("drift-strip"), "figure", allow_duplicate=True),
     *[Output(f"drift-{name}", "children", allow_duplicate=True) for name in REGIONS],
     Output("drift-asked", "data"),
-    Output("url", "search", allow_duplicate=True),
+    Output(parts.address("drift"), "data", allow_duplicate=True),
     Input("drift-set", "data"),
     Input("drift-find", "value"),
     Input("drift-start", "value"),
@@ -190,7 +190,7 @@ def choose(
 @callback(
     Output("drift-side", "children"),
     Output("drift-grid", "className"),
-    Output("url", "search"),
+    Output(parts.address("drift"), "data"),
     Input("cell", "data"),
     State("drift-asked", "data"),
     prevent_initial_call=True,

@@ -120,7 +120,7 @@ def _lines(owner: Monitor, query: dict[str, str], before: str) -> Any:
 
 
 @callback(
-    Output("go", "href", allow_duplicate=True),
+    Output(parts.address("events"), "data"),
     Input("events-type", "value"),
     Input("events-text", "value"),
     State("events-asked", "data"),

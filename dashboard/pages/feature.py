@@ -131,7 +131,7 @@ clientside_callback(
 @callback(
     *[Output(f"feature-{name}", "children") for name in REGIONS],
     Output("feature-asked", "data"),
-    Output("url", "search", allow_duplicate=True),
+    Output(parts.address("feature"), "data"),
     Input("feature-set", "data"),
     Input("feature-start", "value"),
     Input("feature-end", "value"),

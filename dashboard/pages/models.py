@@ -269,7 +269,7 @@ def choose(values: list[bool], idents: list[dict[str, Any]], asked: dict[str, st
 
 
 @callback(
-    Output("go", "href", allow_duplicate=True),
+    Output(parts.address("models"), "data"),
     Input("models-on", "value"),
     State("models-asked", "data"),
     prevent_initial_call=True,
@@ -283,7 +283,7 @@ def ask(on: str | None, asked: dict[str, str]) -> Any:
 
 
 @callback(
-    Output("go", "href", allow_duplicate=True),
+    Output(parts.address("models"), "data", allow_duplicate=True),
     Input(parts.graph_id("lineage"), "clickData"),
     State("models-asked", "data"),
     prevent_initial_call=True,

@@ -137,7 +137,7 @@ clientside_callback(
     Output(parts.graph_id("performance-strip"), "figure", allow_duplicate=True),
     *[Output(f"performance-{name}", "children", allow_duplicate=True) for name in REGIONS],
     Output("performance-asked", "data"),
-    Output("url", "search", allow_duplicate=True),
+    Output(parts.address("performance"), "data"),
     Input("performance-set", "data"),
     Input("performance-start", "value"),
     Input("performance-end", "value"),

@@ -39,6 +39,7 @@ def shell(change: int, pulse: int, colours: dict[str, str], person: str = "") ->
             dcc.Location(id="go", refresh="callback-nav"),
             dcc.Store(id="change", data=change),
             dcc.Store(id="theme-pairs", data=colours),
+            dcc.Store(id="pressed-verb"),
             dcc.Store(id="asked-verb"),
             dcc.Store(id="cell"),
             dcc.Interval(id="pulse", interval=pulse),
@@ -196,10 +197,18 @@ def heading(title: Content, sub: Content = None, tools: Content = None, above: C
 def asked(page_name: str, /, **query: str) -> html.Div:
     """What a page was asked for, so that its refresh asks the same; and what was pressed or dragged out on it since.
 
-    These stand on the page and not in the shell: else Dash would call the page's callbacks when it appears.
+    What a callback answers stands on the page too, even the address it leads to (``address``): if one of its outputs
+    were in the shell, Dash would call it as soon as the page appears, and the page would be drawn twice.
     """
     stores = [dcc.Store(id=f"{page_name}-{what}") for what in ("set", "brushed")]
-    return html.Div([dcc.Store(id=f"{page_name}-asked", data=query), *stores], hidden=True)
+    return html.Div(
+        [dcc.Store(id=f"{page_name}-asked", data=query), dcc.Store(id=address(page_name)), *stores], hidden=True
+    )
+
+
+def address(page_name: str) -> dict[str, str]:
+    """The id of what a page hands over to be written into the address bar: a query (``?a=b``), or a path to go to."""
+    return {"type": "address", "page": page_name}
 
 
 # Four hints for the first look at the worked example: what is pointed at, a title, a sentence.
