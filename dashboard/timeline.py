@@ -29,6 +29,7 @@ TRUTHS = {  # kind of episode -> kinds of known truth that explain it
 KEYS = ("range", "start", "end", "steps", "sort", "x", "find", "rows")  # of the address, besides the chosen cell
 USUAL = {"steps": "batch", "sort": "matters", "x": "auto", "rows": "some"}
 TURN = 4000  # stored feature profiles that are merged while a person waits; the rest is done by the job
+CELLS = 24_000  # of a heatmap with all features: a browser draws more only slowly, and an eye sees no more
 STRIP = 300  # columns of the strip of the whole history
 
 
@@ -46,7 +47,10 @@ def view_of(service: Service, owner: Monitor, asked: Mapping[str, str], narrow: 
     if wanted.steps != "batch" and owner.champion:
         with suppress(Refused):  # who may only look waits for the job
             service.merge_periods(owner.name, wanted.steps, TURN)
-    return window(service.db, owner, wanted, 150 if narrow else stretch.MOST)
+    most = 150 if narrow else stretch.MOST
+    if asked.get("rows") == "all":
+        most = min(most, max(100, CELLS // max(1, len(owner.schema.watched))))
+    return window(service.db, owner, wanted, most)
 
 
 def drawn_of(service: Service, view: Window, asked: Mapping[str, str]) -> charts.DriftView:
@@ -154,7 +158,7 @@ def legend(drawn: charts.DriftView) -> html.Div:
 
 def strip(service: Service, owner: Monitor, view: Window) -> Any:
     """The whole history in one line, with the stretch in view marked; drag over it to see another."""
-    whole = window(service.db, owner, stretch.Ask("all", axis=view.ask.axis), STRIP)
+    whole = window(service.db, owner, stretch.Ask("all", axis=view.ask.axis), STRIP, view.line)
     shown = whole.span(int(view.ids[0]), int(view.ids[-1])) if len(view.ids) else None
     span = charts.Span(*shown, "in view") if shown else None
     return charts.whole_history(whole.place, whole.keys, whole.score, span, theme.palette(look().dark))

@@ -12,7 +12,6 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from dashboard.charts.frame import (
-    HOVER,
     SYMBOLS,
     Axis,
     Span,
@@ -196,7 +195,10 @@ def history(
     steps: str = "batch",
 ) -> go.Figure:
     """A feature's drift score over columns, with the alarm line; the chosen stretch is shaded."""
-    figure = blank(colours, 230, showlegend=False, uirevision="history", dragmode="select", selectdirection="h")
+    figure = blank(
+        colours, 230, margin={"l": 56, "b": place.room}, showlegend=False, uirevision="history", dragmode="select",
+        selectdirection="h",
+    )  # fmt: skip
     figure.add_trace(
         go.Scatter(
             x=place.values,
@@ -239,7 +241,7 @@ def history(
         )  # fmt: skip
     figure.update_layout(shapes=shapes, selections=[])
     figure.update_yaxes(**score_axis())
-    figure.update_xaxes(title_text=place.title, hoverformat=HOVER[steps] if place.timed else None, **place.bounds)
+    figure.update_xaxes(title_text=place.title, **place.layout(steps))
     return figure
 
 
@@ -247,7 +249,7 @@ def association(
     place: Axis, values: NDArray[np.float64], reference: float, colours: Palette, steps: str = "batch"
 ) -> go.Figure:
     """How strongly two features hang together over columns, with the reference dashed."""
-    figure = blank(colours, 220, showlegend=False, uirevision="association")
+    figure = blank(colours, 220, margin_b=place.room, showlegend=False, uirevision="association")
     figure.add_trace(
         go.Scatter(
             x=place.values,
@@ -263,7 +265,7 @@ def association(
     shape = {"type": "line", "xref": "x domain", "yref": "y", "x0": 0, "x1": 1, "y0": reference, "y1": reference}
     figure.update_layout(shapes=[{**shape, "line": line}])
     figure.update_yaxes(title_text="association")
-    figure.update_xaxes(title_text=place.title, hoverformat=HOVER[steps] if place.timed else None, **place.bounds)
+    figure.update_xaxes(title_text=place.title, **place.layout(steps))
     return figure
 
 
@@ -279,7 +281,7 @@ def fan(
     if dated:
         quantiles = {key: _instants(values) for key, values in quantiles.items()}
         reference = {key: str(_instants(np.array(value))) for key, value in reference.items()}
-    figure = blank(colours, 250, uirevision="fan", hovermode="x unified", showlegend=False)
+    figure = blank(colours, 250, margin_b=place.room, uirevision="fan", hovermode="x unified", showlegend=False)
     shared = {"x": place.values, "mode": "lines"}
     for low, high, colour, label in (
         ("q05", "q95", colours.band, "5 to 95 %"),
@@ -335,7 +337,7 @@ def fan(
         ]
     )
     figure.update_yaxes(title_text=short(name, 40))
-    figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None, **place.bounds)
+    figure.update_xaxes(title_text=place.title, **place.layout())
     return figure
 
 
@@ -343,7 +345,7 @@ def composition(
     place: Axis, shares: Mapping[str, NDArray[np.float64]], reference: Mapping[str, float], colours: Palette
 ) -> go.Figure:
     """Share of the largest levels over batches, each beside its share in the reference (dotted)."""
-    figure = blank(colours, 260, uirevision="composition", hovermode="x unified")
+    figure = blank(colours, 260, margin_b=place.room, uirevision="composition", hovermode="x unified")
     strokes = [colours.stable, colours.second, colours.warning, colours.drift, colours.muted, colours.ink]
     dashes = ["solid", "solid", "solid", "solid", "dash", "dash"]
     shapes = []
@@ -375,5 +377,5 @@ def composition(
             )
     figure.update_layout(shapes=shapes)
     figure.update_yaxes(title_text="share of rows", tickformat=".0%", rangemode="tozero")
-    figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None, **place.bounds)
+    figure.update_xaxes(title_text=place.title, **place.layout())
     return figure

@@ -80,7 +80,7 @@ def _view(owner: Monitor, asked: dict[str, str]) -> Window:
 def _strip(owner: Monitor, view: Window, metric: str) -> Any:
     """The metric over the whole history; drag over it to see a stretch."""
     db = service().db
-    whole = window(db, owner, stretch.Ask("all"), 200)
+    whole = window(db, owner, stretch.Ask("all"), 200, view.line)
     shown = whole.span(int(view.ids[0]), int(view.ids[-1])) if len(view) else None
     drawn = metric_view(db, whole, known(db, whole, metric))
     return charts.whole_history(
