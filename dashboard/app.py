@@ -133,7 +133,7 @@ def _client(app: Dash) -> None:
     )  # fmt: skip
     app.clientside_callback(
         client("theme"), Output(graphs, "figure"), Input("theme-switch", "n_clicks"), State(graphs, "id"),
-        State(graphs, "figure"), State("theme-pairs", "data"), prevent_initial_call=True,
+        State(graphs, "figure"), prevent_initial_call=True,
     )  # fmt: skip
     app.clientside_callback(
         client("go"), Output("go", "href"), Input("monitor-picker", "value"), prevent_initial_call=True

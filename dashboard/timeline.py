@@ -149,7 +149,7 @@ def legend(drawn: charts.DriftView) -> html.Div:
         words.append(("fault", "broken data"))
     if drawn.truths:
         words.append(("truth", "known truth of the demo"))
-    signs = {"promote": "★", "train": "△", "reject": "▽", "hold": "⧗", "rollback": "◀", "quarantine": "⊠",
+    signs = {"promote": "★", "train": "△", "reject": "▽", "hold": "⋈", "rollback": "◀", "quarantine": "⊠",
              "settings": "◇", "fail": "✕"}  # fmt: skip
     kinds = {mark.kind for mark in drawn.marks}
     told = [f"{sign} {MARKS[kind].label}" for kind, sign in signs.items() if kind in kinds]
@@ -176,7 +176,7 @@ def happenings(drawn: charts.DriftView, view: Window) -> Any:
             runs.append([mark])
     rows = [
         [
-            html.Span(_stood(view, run), className="nowrap"),
+            _stood(view, run),
             (MARKS[run[0].kind].label if run[0].kind in MARKS else run[0].kind)
             + (f" × {len(run)}" if len(run) > 1 else ""),
             parts.clip(run[0].text, 220),

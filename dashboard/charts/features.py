@@ -6,6 +6,7 @@ Pure: no I/O, no clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -283,33 +284,16 @@ def fan(
         reference = {key: str(_instants(np.array(value))) for key, value in reference.items()}
     figure = blank(colours, 250, margin_b=place.room, uirevision="fan", hovermode="x unified", showlegend=False)
     shared = {"x": place.values, "mode": "lines"}
-    for low, high, colour, label in (
-        ("q05", "q95", colours.band, "5 to 95 %"),
-        ("q25", "q75", colours.stable_soft, "25 to 75 %"),
-    ):
+    for low, high, colour in (("q05", "q95", colours.band), ("q25", "q75", colours.stable_soft)):
+        figure.add_trace(shade(place.values, quantiles[low], quantiles[high], colour))
+    for key in ("q05", "q25", "q75", "q95"):
+        name_ = f"{int(key[1:])} %"
         figure.add_trace(
             go.Scatter(
-                **shared,
-                y=quantiles[low],
-                line={"width": 0},
-                showlegend=False,
-                name=f"{low[1:]} %",
-                hovertemplate="%{y:,.4~g}",
-                meta={"column": f"{low[1:]} %"},
+                **shared, y=quantiles[key], line={"width": 0}, name=name_, hovertemplate="%{y:,.4~g}",
+                meta={"column": name_},
             )
-        )
-        figure.add_trace(
-            go.Scatter(
-                **shared,
-                y=quantiles[high],
-                line={"width": 0},
-                fill="tonexty",
-                fillcolor=colour,
-                name=label,
-                hovertemplate="%{y:,.4~g}",
-                meta={"column": f"{high[1:]} %"},
-            )
-        )
+        )  # fmt: skip
     figure.add_trace(
         go.Scatter(
             **shared,
@@ -339,6 +323,26 @@ def fan(
     figure.update_yaxes(title_text=short(name, 40))
     figure.update_xaxes(title_text=place.title, **place.layout())
     return figure
+
+
+def shade(x: NDArray, low: NDArray, high: NDArray, colour: str) -> go.Scatter:
+    """The band between two lines, one outline for each stretch where both are known: a gap stays a gap."""
+    known = ~(np.isnat(low) | np.isnat(high)) if low.dtype.kind == "M" else np.isfinite(low) & np.isfinite(high)
+    turns = np.flatnonzero(np.diff(np.r_[False, known, False].astype(np.int8)))
+    across: list[Any] = []
+    up: list[Any] = []
+    for start, end in turns.reshape(-1, 2).tolist():
+        across += [*_plain(x[start:end]), *_plain(x[start:end][::-1]), None]
+        up += [*_plain(low[start:end]), *_plain(high[start:end][::-1]), None]
+    return go.Scatter(
+        x=across, y=up, mode="lines", line={"width": 0}, fill="toself", fillcolor=colour, hoverinfo="skip",
+        showlegend=False, meta={"scenery": True},
+    )  # fmt: skip
+
+
+def _plain(values: NDArray) -> list[Any]:
+    """Numbers, or times as text."""
+    return values.astype(str).tolist() if values.dtype.kind == "M" else values.tolist()
 
 
 def composition(

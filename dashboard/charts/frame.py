@@ -153,7 +153,7 @@ MARKS: dict[str, MarkStyle] = {
     "promote": MarkStyle("promoted", "star", "stable"),
     "train": MarkStyle("training", "triangle-up-open", "ink"),
     "reject": MarkStyle("challenger rejected", "triangle-down-open", "muted"),
-    "hold": MarkStyle("held for a person", "hourglass-open", "warning"),
+    "hold": MarkStyle("held for a person", "bowtie-open", "warning"),
     "rollback": MarkStyle("rolled back", "triangle-left", "drift"),
     "quarantine": MarkStyle("quarantined", "square-x-open", "quarantine"),
     "settings": MarkStyle("settings changed", "diamond-open", "muted"),

@@ -36,7 +36,7 @@ def layout(monitor: str = "", type: str = "", level: str = "", text: str = "", b
         parts.asked("events", monitor=owner.name, type=type, level=level, text=text, before=older),
         parts.heading(
             "What happened",
-            "Every line is kept; nothing is changed afterwards. Times are UTC.",
+            ["Every line is kept; nothing is changed afterwards. Times are in ", parts.zone(), ", exports in UTC."],
             tools=[
                 parts.download("CSV", _export(owner, query, "csv")),
                 parts.download("JSON", _export(owner, query, "json")),

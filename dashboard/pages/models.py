@@ -219,7 +219,7 @@ def _row(
         label_class_name="version-name",
     )  # fmt: skip
     return [
-        [box if len(numbers) > 1 else html.Strong(f"v{item.number}"), html.Div(parent, className="muted small")],
+        [box if len(numbers) > 1 else html.Strong(f"v{item.number}"), html.Div(parent, className="muted small nowrap")],
         [parts.badge(say.VERSIONS[item.state]), html.Div("pinned", className="muted small") if item.pinned else None],
         [
             item.reason,

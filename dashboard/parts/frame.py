@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,9 @@ SECTIONS: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
+ZONES = "When something happened is told in your browser's time zone. Dates of the data, exports and addresses are UTC."
+
+
 def shell(change: int, pulse: int, colours: dict[str, str], person: str = "") -> html.Div:
     """What stays while pages come and go: bar, dialogs, messages and the heartbeat of the page.
 
@@ -38,7 +42,6 @@ def shell(change: int, pulse: int, colours: dict[str, str], person: str = "") ->
             dcc.Location(id="url", refresh=False),
             dcc.Location(id="go", refresh="callback-nav"),
             dcc.Store(id="change", data=change),
-            dcc.Store(id="theme-pairs", data=colours),
             dcc.Store(id="pressed-verb"),
             dcc.Store(id="asked-verb"),
             dcc.Store(id="cell"),
@@ -49,6 +52,7 @@ def shell(change: int, pulse: int, colours: dict[str, str], person: str = "") ->
             html.Div(id="toasts", className="toasts", role="status", **{"aria-live": "polite"}),
         ],
         id="shell",
+        **{"data-pairs": json.dumps(colours)},
     )
 
 
@@ -58,6 +62,7 @@ def _bar(person: str) -> html.Header:
             dcc.Link([icon("logo"), html.Span("Drift Detector", className="product")], href="/", className="brand"),
             html.Div(
                 [
+                    html.Span(["Times in ", zone()], className="muted small times", title=ZONES),
                     html.Span("Live", id="freshness", className="freshness", **{"aria-live": "off"}),
                     html.Button("Pause", id="pause", type="button", className="bar-button", n_clicks=0),
                     html.Button(
@@ -192,6 +197,11 @@ def heading(title: Content, sub: Content = None, tools: Content = None, above: C
         ],
         className="heading",
     )
+
+
+def zone() -> html.Span:
+    """The name of the zone that moments are written in: the browser's own, filled in by ``assets/clock.js``."""
+    return html.Span("UTC", className="zone")
 
 
 def asked(page_name: str, /, **query: str) -> html.Div:
