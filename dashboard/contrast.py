@@ -166,7 +166,15 @@ def origins(owner: Monitor, chosen: Sequence[Version], only: bool, toggle: Any) 
     return parts.panel(
         "Where they come from",
         parts.table(
-            columns, [[line[0], *(parts.clip(cell, 70) for cell in line[1:])] for line in shown], "Lineage and settings"
+            columns,
+            [
+                [
+                    html.Span(line[0], className="nowrap" if len(line[0]) < 20 else ""),
+                    *(parts.clip(cell, 70) for cell in line[1:]),
+                ]
+                for line in shown
+            ],
+            "Lineage and settings",
         ),
         sub=f"{len(lines) - len(shown)} equal lines are hidden." if only else None,
         tools=toggle,

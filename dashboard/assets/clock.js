@@ -13,13 +13,24 @@
     return `${day(when)} ${when.getFullYear()}, ${two(when.getHours())}:${two(when.getMinutes())}`;
   });
 
-  // A line of the ledger has its hour only; the heading above it says the day, in UTC.
+  // A line of the ledger has its hour only.
   function hour(element) {
     const when = new Date(element.dateTime);
-    if (isNaN(when)) return;
-    const said = `${two(when.getHours())}:${two(when.getMinutes())}:${two(when.getSeconds())}`;
-    const text = when.getDate() === when.getUTCDate() ? said : `${day(when)}, ${said}`;
-    if (element.textContent !== text) element.textContent = text;
+    const text = `${two(when.getHours())}:${two(when.getMinutes())}:${two(when.getSeconds())}`;
+    if (!isNaN(when) && element.textContent !== text) element.textContent = text;
+  }
+
+  // The headings above the lines are days in UTC: the first line of each day here bears its own instead.
+  function days(ledger) {
+    ledger.dataset.local = "";
+    let last = "";
+    for (const line of ledger.querySelectorAll(":scope > .ledger > li")) {
+      const when = new Date(line.querySelector("time").dateTime);
+      const today = `${day(when)} ${when.getFullYear()}`;
+      if (today !== last) line.dataset.day = today;
+      else delete line.dataset.day;
+      last = today;
+    }
   }
 
   function words(node) {
@@ -38,6 +49,7 @@
     if (root.closest("svg, .js-plotly-plot")) return;
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) words(walker.currentNode);
+    for (const ledger of root.closest(".days") ? [root.closest(".days")] : root.querySelectorAll(".days")) days(ledger);
     for (const one of [root, ...root.querySelectorAll("[title], .zone")]) {
       if (one.title) { const text = local(one.title); if (text !== one.title) one.title = text; }
       if (one.classList.contains("zone") && one.textContent !== zone) one.textContent = zone;

@@ -20,7 +20,11 @@
     const was = before;
     before = null;
     if (was.dark) document.documentElement.setAttribute("data-bs-theme", "dark");
-    for (const { plot, data, layout } of was.plots) if (plot.isConnected) window.Plotly.react(plot, data, layout);
+    for (const { plot, data, layout } of was.plots) {
+      if (!plot.isConnected) continue;
+      window.Plotly.react(plot, data, layout);
+      requestAnimationFrame(() => window.Plotly.Plots.resize(plot)); // the page has its own width back by then
+    }
   }
 
   addEventListener("beforeprint", enter);

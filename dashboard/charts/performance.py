@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -181,16 +182,16 @@ def _each(view: MetricView, colours: Palette, form: str) -> go.Scatter:
     )
 
 
-def _coverage(view: MetricView, colours: Palette) -> go.Bar:
-    return go.Bar(
-        x=view.place.values,
-        y=view.coverage,
-        marker={"color": colours.reference, "line": {"width": 0}},
-        name="rows with labels",
-        showlegend=False,
-        hovertemplate="%{x}: %{y:.0%} of rows have labels<extra></extra>",
-        meta={"column": "rows with labels"},
-    )
+def _coverage(view: MetricView, colours: Palette) -> go.Bar | go.Scatter:
+    """A bar a column; where they stand dense, one outline of all, which is drawn far sooner."""
+    told: dict[str, Any] = {
+        "x": view.place.values, "y": view.coverage, "name": "rows with labels", "showlegend": False,
+        "hovertemplate": "%{x}: %{y:.0%} of rows have labels<extra></extra>", "meta": {"column": "rows with labels"},
+    }  # fmt: skip
+    if len(view.keys) > DENSE:
+        line = {"width": 0, "shape": "hvh"}
+        return go.Scatter(**told, mode="lines", line=line, fill="tozeroy", fillcolor=colours.reference)
+    return go.Bar(**told, marker={"color": colours.reference, "line": {"width": 0}})
 
 
 def _reign_traces(view: MetricView, colours: Palette) -> list[go.Scatter]:
@@ -226,14 +227,11 @@ def _reign_shapes(view: MetricView, colours: Palette) -> list[dict]:
                 "fillcolor": getattr(colours, f"{span.tone}_soft", colours.band),
             }
         )  # fmt: skip
-    for reign in view.reigns[1:]:
-        start = view.place.edge(reign.start, -1)
-        shapes.append(
-            {
-                "type": "line", "xref": "x", "yref": "y domain", "x0": start, "x1": start, "y0": 0, "y1": 1.06,
-                "line": {"color": colours.rule, "width": 1}, "layer": "below",
-            }
-        )  # fmt: skip
+    starts = [str(view.place.edge(reign.start, -1)).replace("T", "_") for reign in view.reigns[1:]]
+    if starts:  # as one path: fifty lines would each be checked and drawn
+        path = " ".join(f"M{start},0L{start},1.06" for start in starts)
+        line = {"color": colours.rule, "width": 1}
+        shapes.append({"type": "path", "xref": "x", "yref": "y domain", "path": path, "line": line, "layer": "below"})
     return shapes
 
 

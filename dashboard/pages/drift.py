@@ -181,8 +181,10 @@ def choose(
     drawn = timeline.drawn_of(serving, view, wanted)
     regions = _regions(owner, view, drawn, wanted)
     kept = scope.kept(search, ("feature", "batch"))
+    moved = any(wanted[key] != asked[key] for key in timeline.STRETCH)
+    strip = timeline.strip(serving, owner, view) if moved else no_update
     return (
-        _figure(drawn), timeline.strip(serving, owner, view), *[regions[name] for name in REGIONS], wanted,
+        _figure(drawn), strip, *[regions[name] for name in REGIONS], wanted,
         scope.search({**timeline.query_of(wanted), **kept}),
     )  # fmt: skip
 

@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from pipeline import drift, models, retrain
+from pipeline.performance import segments
 from pipeline.profile import profile
 from pipeline.service import Service
 from storage import history
@@ -152,12 +153,18 @@ def _file(store: Any, monitor: Any, champion: int, settings: int, at: int, kinds
         "classes": ["no", "yes"],
         "calibration": [[share, share - 0.02, 50] for share in (0.55, 0.65, 0.75, 0.85, 0.95)],
     }
+    lost = 1 - right
+    few = {"words": [f"part {part}" for part in range(5)], "sums": [[100.0, 100 * lost, 100 * lost]] * 5}
+    names = kind.rows.column_names[: min(segments.MOST_FEATURES, kind.rows.num_columns - 1)]
+    of = dict.fromkeys(names, few)
+    parts = {"metric": "accuracy", "all": [ROWS, ROWS * lost, ROWS * lost], "of": of}
     measured = Performance(0, number, champion, "measured", metrics, "accuracy", ROWS, ROWS, details, moment)
     store.scored(batch, kind.parts, kind.report, predictions, champion, settings, moment)
     decision = Decision(
         0, monitor.id, number, "keep", "none", "Nothing to do.", {}, champion, None, settings, "bench", moment
     )
-    store.decided(replace(batch, state="decided"), decision, [measured], [], ("healthy", "All is well."), [], None)
+    health = ("healthy", "All is well.")
+    store.decided(replace(batch, state="decided"), decision, [measured], [], health, [], None, {number: parts})
     store.finished(number, moment)
     return champion
 
