@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dash import ALL, Dash, Input, Output, State, ctx, html, no_update, set_props
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, html, no_update, set_props
 
 from dashboard import actor, forms, parts, replays, say, service
 from storage import history
@@ -254,6 +254,12 @@ def tell(text: str, tone: str = "ok") -> None:
 def register(app: Dash) -> None:
     """Let an application ask and answer. (Not by decorators: two applications may live in one process.)"""
     buttons = {"type": "verb", "verb": ALL, "monitor": ALL, "argument": ALL}
+    app.clientside_callback(
+        ClientsideFunction("drift", "verb"),
+        Output("pressed-verb", "data"),
+        Input(buttons, "n_clicks"),
+        prevent_initial_call=True,
+    )
     app.callback(
         Output("verb-dialog", "is_open"),
         Output("asked-verb", "data"),
@@ -262,7 +268,7 @@ def register(app: Dash) -> None:
         Output("verb-confirm", "children"),
         Output("verb-note", "value"),
         Output("verb-error", "children"),
-        Input(buttons, "n_clicks"),
+        Input("pressed-verb", "data"),
         prevent_initial_call=True,
     )(ask)
     app.callback(
@@ -276,14 +282,13 @@ def register(app: Dash) -> None:
     )(answer)
 
 
-def ask(clicks: list[int]) -> Any:
+def ask(asked: dict[str, Any] | None) -> Any:
     """Open the dialog for the button that was pressed."""
-    asked = ctx.triggered_id
-    if not asked or not ctx.triggered or not ctx.triggered[0]["value"]:
+    if not asked:
         return (no_update,) * 7
     verb = VERBS[asked["verb"]]
     text = verb.text(service(), asked["monitor"], asked["argument"])
-    return True, dict(asked), verb.title(asked["argument"]), html.P(text), verb.confirm, "", ""
+    return True, asked, verb.title(asked["argument"]), html.P(text), verb.confirm, "", ""
 
 
 def answer(confirmed: int, cancelled: int, asked: dict[str, str] | None, note: str | None) -> Any:

@@ -133,11 +133,15 @@ def _client(app: Dash) -> None:
     )  # fmt: skip
     app.clientside_callback(
         client("theme"), Output(graphs, "figure"), Input("theme-switch", "n_clicks"), State(graphs, "id"),
-        State(graphs, "figure"), State("theme-pairs", "data"), prevent_initial_call=True,
+        State(graphs, "figure"), prevent_initial_call=True,
     )  # fmt: skip
     app.clientside_callback(
         client("go"), Output("go", "href"), Input("monitor-picker", "value"), prevent_initial_call=True
     )
+    app.clientside_callback(
+        client("address"), Output("url", "search"), Output("go", "href", allow_duplicate=True),
+        Input({"type": "address", "page": ALL}, "data"), prevent_initial_call=True,
+    )  # fmt: skip
 
 
 def _on_error(error: Exception) -> Any:

@@ -156,7 +156,7 @@ def learned(owner: Monitor, base: Version, other: Version) -> Any:
 def origins(owner: Monitor, chosen: Sequence[Version], only: bool, toggle: Any) -> Any:
     """Where each comes from and under which settings it was made; equal lines are hidden if ``only``."""
     db = service().db
-    numbers = {item.id: f"v{item.number}" for item in history.versions(db, owner.id)}
+    numbers = {item.id: f"v{item.number}" for item in history.versions_in_short(db, owner.id)}
     settings = {row.id: masked_settings(row.data) for row in history.settings_history(db, owner.id)}
     told = [_about(item, numbers, _period(item)) | _made_with(settings.get(item.settings_id, {})) for item in chosen]
     keys = list(dict.fromkeys(key for one in told for key in one))
@@ -166,7 +166,15 @@ def origins(owner: Monitor, chosen: Sequence[Version], only: bool, toggle: Any) 
     return parts.panel(
         "Where they come from",
         parts.table(
-            columns, [[line[0], *(parts.clip(cell, 70) for cell in line[1:])] for line in shown], "Lineage and settings"
+            columns,
+            [
+                [
+                    html.Span(line[0], className="nowrap" if len(line[0]) < 20 else ""),
+                    *(parts.clip(cell, 70) for cell in line[1:]),
+                ]
+                for line in shown
+            ],
+            "Lineage and settings",
         ),
         sub=f"{len(lines) - len(shown)} equal lines are hidden." if only else None,
         tools=toggle,

@@ -135,7 +135,7 @@ def _plain(value: Any) -> str:
 def verdict_table(owner: Monitor, report: DriftReport, batch: int | None) -> Any:
     """Every feature with its score against the alarm line; the worst first."""
     columns = [
-        parts.Column("Feature"), parts.Column("Verdict"), parts.Column("Score", right=True),
+        parts.Column("Feature"), parts.Column("Verdict"), parts.Column("Score", right=True, named=True),
         parts.Column("Effect", right=True, hide=True), parts.Column("p-value", right=True, hide=True),
         parts.Column("Missing", right=True, hide=True), parts.Column("What is seen", wide=True),
     ]  # fmt: skip
@@ -159,7 +159,7 @@ def verdict_table(owner: Monitor, report: DriftReport, batch: int | None) -> Any
     return parts.panel(
         title,
         html.Div(faults, className="stack-small", style={"padding": "0 18px 8px"}) if faults else None,
-        parts.table(columns, rows, "Features of the batch, worst first"),
+        parts.table(columns, rows, "Features of the batch, worst first", cards=True),
         sub=report.explanation
         + (f" Showing the worst 40 of {len(report.features)}." if len(report.features) > 40 else ""),
         flush=True,

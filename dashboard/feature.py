@@ -19,6 +19,7 @@ from storage.records import Distribution, FeatureDrift, Link, Monitor
 if TYPE_CHECKING:
     from pipeline.service import Service
 
+READ = 2000  # stored profiles that are read for the chart over time
 LINKED = 120  # newest batches over which an association is drawn
 FIGURES = (
     ("mean", "Mean"), ("sd", "Standard deviation"), ("min", "Smallest"), ("q05", "5 %"), ("q25", "25 %"),
@@ -173,9 +174,14 @@ def _chosen_span(view: Window, where: Chosen) -> charts.Span | None:
     return charts.Span(min(known), max(known), where.title) if known else None
 
 
+def most_of(view: Window) -> int:
+    """How many batches of a column are read for the chart over time."""
+    return max(1, READ // max(1, len(view)))
+
+
 def over_time(service: Service, owner: Monitor, view: Window, name: str, look: Any) -> tuple[Any, str] | None:
     """Quantiles or shares of levels over columns, with those of the newest reference dashed; None if unknown."""
-    lines = service.quantiles(owner.name, name, view.members())
+    lines = service.quantiles(owner.name, name, view.members(most_of(view)))
     first = next((line for line in lines if line is not None), None)
     if first is None:
         return None

@@ -76,8 +76,14 @@ def _line(key: str, label: str, annotation: Any, value: Any, about: str | None, 
                 html.Div(id={"type": "setting-says", "key": key}, className="field-error", role="alert"),
             ]
         ),
-        html.Div([about, hint], className="field-help"),
+        html.Div([_told(about), hint], className="field-help"),
     ]
+
+
+def _told(about: str | None) -> str:
+    """What a field is, as a page says it; the manual writes the same for those who type."""
+    text = (about or "").replace("None: ", "empty: ").replace("None ", "empty ").replace("False ", "no: ")
+    return text[:1].upper() + text[1:]
 
 
 def _dom_id(kind: str, key: str) -> str:

@@ -12,7 +12,8 @@ from dash import html
 from dashboard import charts, parts, say, scope, service
 from dashboard.window import Window
 from storage import history
-from storage.records import Decision, Metric, Monitor, Version
+from storage.history import VersionInShort
+from storage.records import Decision, Metric, Monitor
 
 DAY = 86_400_000_000  # microseconds
 
@@ -25,7 +26,7 @@ def nodes(owner: Monitor, most: int = charts.MOST_VERSIONS) -> tuple[list[charts
     kept_out = history.rejections(db, owner.id)
     found: list[charts.Node] = []
     place: dict[int, int] = {}
-    for item in history.versions(db, owner.id):
+    for item in history.versions_in_short(db, owner.id):
         place[item.id] = len(found)
         trunk = any(item.id == decision.challenger_id for decision in crowned)
         gone = f" It went: {left[item.id]}" if item.id in left and item.id != owner.champion else ""
@@ -84,7 +85,7 @@ def live_on(owner: Monitor, view: Window, start: int) -> tuple[int | None, Any]:
         return None, parts.notice(f"On {say.date(start)} nothing had been predicted yet.{first}")
     at = max(int((view.at < start + DAY).sum()) - 1, 0)
     batch = history.batch(db, int(view.batch[at]))
-    known = {item.id: item for item in history.versions(db, owner.id)}
+    known = {item.id: item for item in history.versions_in_short(db, owner.id)}
     version = known.get(batch.version_id or 0)
     if version is None:
         return at, parts.notice(f"Batch #{batch.id}, the newest by {say.date(start)}, was not predicted.")
@@ -173,7 +174,7 @@ def _candidate(item: dict[str, Any], metric: str) -> list[Any]:
     ]
 
 
-def lived(item: Version, crowned: list[Decision]) -> str:
+def lived(item: VersionInShort, crowned: list[Decision]) -> str:
     """From when to when a version was champion, by this program's clock."""
     spans = []
     for at, decision in enumerate(crowned):

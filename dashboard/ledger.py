@@ -37,7 +37,7 @@ def lines(events: list[Any], monitor: Monitor | None, compact: bool = False) -> 
         found.append(_line(event, monitor, compact, alike))
     if found:
         out.append(html.Ul(found, className="ledger"))
-    return html.Div(out or parts.quiet("Nothing has happened yet."))
+    return html.Div(out or parts.quiet("Nothing has happened yet."), className="days")
 
 
 def _runs(events: list[Any], compact: bool, by_day: bool) -> list[tuple[Any, list[Any]]]:

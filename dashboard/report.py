@@ -195,7 +195,7 @@ def _performance(db: Any, view: Window) -> str:
 
 
 def _versions(db: Any, owner: Monitor, view: Window) -> str:
-    versions = history.versions(db, owner.id)
+    versions = history.versions_in_short(db, owner.id)
     spans = scope.reign_spans(view, versions, owner.champion)
     lived = {span.text for span in spans}
     primary, _ = metrics(db, owner)

@@ -8,10 +8,12 @@ No I/O.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
+import plotly.io as pio
 
 FONT = '-apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", Arial, sans-serif'
 
@@ -124,6 +126,10 @@ def pairs() -> dict[str, str]:
     return {getattr(LIGHT, item.name): getattr(DARK, item.name) for item in dataclasses.fields(Palette)}
 
 
+pio.templates.default = None  # Plotly's own would be checked for every figure, only to be replaced by ours
+
+
+@functools.cache
 def template(colours: Palette) -> go.layout.Template:
     """The Plotly template of every chart: transparent, quiet axes, legend above, text in the page's font."""
     axis = {
@@ -140,7 +146,7 @@ def template(colours: Palette) -> go.layout.Template:
             "font": {"family": FONT, "size": 12, "color": colours.ink},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+            "margin": {"l": 48, "r": 8, "t": 8, "b": 40},  # what axes with a title take, so that nothing is drawn twice
             "xaxis": {**axis, "showgrid": False},
             "yaxis": axis,
             "hoverlabel": {

@@ -27,8 +27,11 @@ TRUTHS = {  # kind of episode -> kinds of known truth that explain it
     "fault": ("unit fault", "missing values"),
 }
 KEYS = ("range", "start", "end", "steps", "sort", "x", "find", "rows")  # of the address, besides the chosen cell
+STRETCH = ("range", "start", "end", "steps", "x")  # of these, what says which batches are drawn, and where
 USUAL = {"steps": "batch", "sort": "matters", "x": "auto", "rows": "some"}
+EPISODES, MOST_EPISODES = 8, 25  # that are shown, and that can be unfolded
 TURN = 4000  # stored feature profiles that are merged while a person waits; the rest is done by the job
+CELLS = 24_000  # of a heatmap with all features: a browser draws more only slowly, and an eye sees no more
 STRIP = 300  # columns of the strip of the whole history
 
 
@@ -46,7 +49,10 @@ def view_of(service: Service, owner: Monitor, asked: Mapping[str, str], narrow: 
     if wanted.steps != "batch" and owner.champion:
         with suppress(Refused):  # who may only look waits for the job
             service.merge_periods(owner.name, wanted.steps, TURN)
-    return window(service.db, owner, wanted, 150 if narrow else stretch.MOST)
+    most = 150 if narrow else stretch.MOST
+    if asked.get("rows") == "all":
+        most = min(most, max(100, CELLS // max(1, len(owner.schema.watched))))
+    return window(service.db, owner, wanted, most)
 
 
 def drawn_of(service: Service, view: Window, asked: Mapping[str, str]) -> charts.DriftView:
@@ -145,7 +151,7 @@ def legend(drawn: charts.DriftView) -> html.Div:
         words.append(("fault", "broken data"))
     if drawn.truths:
         words.append(("truth", "known truth of the demo"))
-    signs = {"promote": "★", "train": "△", "reject": "▽", "hold": "⧗", "rollback": "◀", "quarantine": "⊠",
+    signs = {"promote": "★", "train": "△", "reject": "▽", "hold": "⋈", "rollback": "◀", "quarantine": "⊠",
              "settings": "◇", "fail": "✕"}  # fmt: skip
     kinds = {mark.kind for mark in drawn.marks}
     told = [f"{sign} {MARKS[kind].label}" for kind, sign in signs.items() if kind in kinds]
@@ -154,7 +160,7 @@ def legend(drawn: charts.DriftView) -> html.Div:
 
 def strip(service: Service, owner: Monitor, view: Window) -> Any:
     """The whole history in one line, with the stretch in view marked; drag over it to see another."""
-    whole = window(service.db, owner, stretch.Ask("all", axis=view.ask.axis), STRIP)
+    whole = window(service.db, owner, stretch.Ask("all", axis=view.ask.axis), STRIP, view.line)
     shown = whole.span(int(view.ids[0]), int(view.ids[-1])) if len(view.ids) else None
     span = charts.Span(*shown, "in view") if shown else None
     return charts.whole_history(whole.place, whole.keys, whole.score, span, theme.palette(look().dark))
@@ -172,7 +178,7 @@ def happenings(drawn: charts.DriftView, view: Window) -> Any:
             runs.append([mark])
     rows = [
         [
-            html.Span(_stood(view, run), className="nowrap"),
+            _stood(view, run),
             (MARKS[run[0].kind].label if run[0].kind in MARKS else run[0].kind)
             + (f" × {len(run)}" if len(run) > 1 else ""),
             parts.clip(run[0].text, 220),
@@ -180,7 +186,7 @@ def happenings(drawn: charts.DriftView, view: Window) -> Any:
         for run in runs[:12]
     ]
     columns = [parts.Column("When"), parts.Column("What"), parts.Column("Why", wide=True)]
-    return parts.table(columns, rows, "What happened in view")
+    return parts.table(columns, rows, "What happened in view", cards=True)
 
 
 def _stood(view: Window, run: Sequence[charts.Mark]) -> str:
@@ -195,16 +201,16 @@ def _stood(view: Window, run: Sequence[charts.Mark]) -> str:
 def episodes(service: Service, owner: Monitor) -> Any:
     """Successive alarms of one trouble, told as one, with the known truth beside them on the demo."""
     db = service.db
-    found = list(reversed(history.episodes(db, owner.id)))[:25]
+    found = list(reversed(history.episodes(db, owner.id)))[:MOST_EPISODES]
     truths = history.truths(db, owner.id)
     if not found:
         return parts.quiet("No episode yet: no batch has alarmed twice for one reason.")
     columns = [
-        parts.Column("Kind"), parts.Column("What", wide=True), parts.Column("Began"), parts.Column("Said"),
-        parts.Column("Ended"),
+        parts.Column("Kind"), parts.Column("What", wide=True), parts.Column("Began", named=True),
+        parts.Column("Said", named=True), parts.Column("Ended", named=True),
     ]  # fmt: skip
     if truths:
-        columns.insert(4, parts.Column("Truth"))
+        columns.insert(4, parts.Column("Truth", named=True))
     tones = {"drift": "bad", "performance": "warn", "fault": "aside"}
     words = {"drift": "Drift", "performance": "Loss", "fault": "Broken"}
     rows = []
@@ -219,7 +225,11 @@ def episodes(service: Service, owner: Monitor) -> Any:
         if truths:
             row.insert(4, _truth_of(db, item, truths))
         rows.append(row)
-    return parts.table(columns, rows, "Episodes")
+    newest = parts.table(columns, rows[:EPISODES], "Episodes, newest first", cards=True)
+    if len(rows) <= EPISODES:
+        return newest
+    older = parts.table(columns, rows[EPISODES:], "Older episodes", cards=True)
+    return [newest, html.Details([html.Summary(f"{len(rows) - EPISODES} older"), older], className="more")]
 
 
 def _batch_cell(db: Any, owner: Monitor, batch_id: int) -> Any:

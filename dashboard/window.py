@@ -44,6 +44,7 @@ class Window:
     cuts: NDArray[np.intp]  # the first unit of each column
     total: int  # scored batches there are
     waiting: int = 0  # days or weeks in view that were not merged yet
+    line: history.Timeline | None = None  # every scored batch there is, where all were read
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -77,23 +78,33 @@ class Window:
         inside = self.home[start : end + 1]
         return int(inside.min()), int(inside.max())
 
-    def members(self) -> list[list[int]]:
-        """The sound batches of each column, in order of arrival."""
+    @property
+    def newest(self) -> str:
+        """How the newest batch, day or week in view is named in an address."""
+        return stretch.name(self.ask.steps, (self.units[-1],), self.units[-1])
+
+    def members(self, most: int | None = None) -> list[list[int]]:
+        """The sound batches of each column, in order of arrival; so many evenly spread ones of each at most."""
         out: list[list[int]] = [[] for _ in range(len(self))]
         for batch, column in zip(self.ids[self.sound].tolist(), self.home[self.sound].tolist(), strict=True):
             out[column].append(batch)
-        return out
+        return out if most is None else [one[:: -(-len(one) // most) or 1] for one in out]
 
     def joined(self, cells: NDArray, how: np.ufunc = np.fmax) -> NDArray:
         """Cells over units, (..., units), as cells over columns."""
         return cells if not len(self) or self.together == 1 else how.reduceat(cells, self.cuts, axis=-1)
 
 
-def window(db: Any, monitor: Monitor, asked: Ask | int, most: int = MOST) -> Window:
-    """The batches asked for (a number: so many of the newest), in at most so many columns."""
+def window(
+    db: Any, monitor: Monitor, asked: Ask | int, most: int = MOST, line: history.Timeline | None = None
+) -> Window:
+    """The batches asked for (a number: so many of the newest), in at most so many columns.
+
+    ``line`` are all scored batches, where they are known already.
+    """
     asked = asked if isinstance(asked, Ask) else Ask(str(asked))
-    newest = asked.last if asked.steps == "batch" else None
-    line = history.timeline(db, monitor.id, last=newest)
+    newest = asked.last if asked.steps == "batch" and line is None else None
+    line = line if line is not None else history.timeline(db, monitor.id, last=newest)
     total = len(line.batch) if newest is None else history.count_batches(db, monitor.id)
     inside = _inside(line, asked)
     units, of_batch, stands, waiting = (_by_batch if asked.steps == "batch" else _by_period)(
@@ -117,6 +128,7 @@ def window(db: Any, monitor: Monitor, asked: Ask | int, most: int = MOST) -> Win
         tuple(line.names[one] for one in last), line.batch[inside], home,
         np.array([line.state[one] != "quarantined" for one in inside], dtype=bool),
         np.maximum.accumulate(line.received[inside]), tuple(units.tolist()), cuts, total, waiting,
+        line if newest is None else None,
     )  # fmt: skip
 
 
@@ -133,7 +145,7 @@ class _Stands:
 def _inside(line: history.Timeline, asked: Ask) -> NDArray[np.intp]:
     """Places of the batches between the ends that were asked for."""
     if asked.start is None and asked.end is None:
-        return np.arange(len(line.batch))
+        return np.arange(len(line.batch))[-asked.last if asked.last and asked.steps == "batch" else None :]
     value = line.batch if asked.by_batch else line.at
     low = value >= (asked.start if asked.start is not None else value.min(initial=0))
     return np.flatnonzero(low & (value <= (asked.end if asked.end is not None else value.max(initial=0))))

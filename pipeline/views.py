@@ -179,7 +179,7 @@ class Views:
         """What waits for a person, newest first: held versions, quarantined batches, failed jobs and trainings."""
         waiting = []
         for monitor in history.monitors(self.db):
-            for version in history.versions(self.db, monitor.id):
+            for version in history.versions_in_short(self.db, monitor.id):
                 if version.state == "held":
                     waiting.append(
                         _need("held", monitor.name, version.reason, version.created_at, version=version.number)

@@ -19,13 +19,12 @@
     return sign ? { feature: null, batch: String(sign.customdata[0]), at: Date.now() } : ns.no_update;
   };
 
-  // One of the buttons that set what a page shows (parts.choice): new buttons that were never pressed say nothing.
-  drift.set = function () {
+  // The button of many that was pressed; new buttons that were never pressed say nothing.
+  drift.verb = function () {
     const by = ns.callback_context.triggered.find((one) => one.value);
-    if (!by) return ns.no_update;
-    const id = JSON.parse(by.prop_id.slice(0, by.prop_id.lastIndexOf(".")));
-    return { key: id.key, value: id.value, at: Date.now() };
+    return by ? { ...JSON.parse(by.prop_id.slice(0, by.prop_id.lastIndexOf("."))), at: Date.now() } : ns.no_update;
   };
+  drift.set = drift.verb; // one of those that set what a page shows (parts.choice)
 
   // Which columns of a strip lie in a stretch that was dragged out: their keys, in order.
   function inside(selected, selector) {

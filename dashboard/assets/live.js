@@ -42,6 +42,13 @@
     return [paused, paused ? "Resume" : "Pause"];
   };
 
+  // What a page hands over for the address bar: a query changes it and nothing else, a path is gone to.
+  drift.address = function () {
+    const by = ns.callback_context.triggered.find((one) => typeof one.value === "string");
+    if (!by) return [ns.no_update, ns.no_update];
+    return by.value.startsWith("/") ? [ns.no_update, by.value] : [by.value, ns.no_update];
+  };
+
   // Also called when the picker appears with the monitor that is shown: that is no choice.
   drift.go = (value) => (!value || `${location.pathname}/`.startsWith(`${value}/`) ? ns.no_update : value);
 })();

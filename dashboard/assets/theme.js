@@ -21,11 +21,18 @@
     }
   }
 
-  drift.theme = function (clicks, ids, figures, pairs) {
+  // Each light colour and its dark partner stand on the shell.
+  function partners(next) {
+    const pairs = JSON.parse(document.getElementById("shell").dataset.pairs);
+    return next === "dark" ? pairs : Object.fromEntries(Object.entries(pairs).map(([a, b]) => [b, a]));
+  }
+  window.driftTheme.exchange = (value, next) => exchange(value, partners(next));
+
+  drift.theme = function (clicks, ids, figures) {
     if (!clicks) return figures.map(() => ns.no_update);
     const next = window.driftTheme.get() === "dark" ? "light" : "dark";
     window.driftTheme.set(next);
-    const map = next === "dark" ? pairs : Object.fromEntries(Object.entries(pairs).map(([a, b]) => [b, a]));
+    const map = partners(next);
     return figures.map((figure, at) => {
       const changed = exchange(figure, map);
       const box = document.getElementById(JSON.stringify(ids[at], Object.keys(ids[at]).sort()));

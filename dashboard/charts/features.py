@@ -6,13 +6,13 @@ Pure: no I/O, no clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from dashboard.charts.frame import (
-    HOVER,
     SYMBOLS,
     Axis,
     Span,
@@ -196,7 +196,10 @@ def history(
     steps: str = "batch",
 ) -> go.Figure:
     """A feature's drift score over columns, with the alarm line; the chosen stretch is shaded."""
-    figure = blank(colours, 230, showlegend=False, uirevision="history", dragmode="select", selectdirection="h")
+    figure = blank(
+        colours, 230, margin={"l": 56, "b": place.room}, showlegend=False, uirevision="history", dragmode="select",
+        selectdirection="h",
+    )  # fmt: skip
     figure.add_trace(
         go.Scatter(
             x=place.values,
@@ -239,7 +242,7 @@ def history(
         )  # fmt: skip
     figure.update_layout(shapes=shapes, selections=[])
     figure.update_yaxes(**score_axis())
-    figure.update_xaxes(title_text=place.title, hoverformat=HOVER[steps] if place.timed else None, **place.bounds)
+    figure.update_xaxes(title_text=place.title, **place.layout(steps))
     return figure
 
 
@@ -247,7 +250,7 @@ def association(
     place: Axis, values: NDArray[np.float64], reference: float, colours: Palette, steps: str = "batch"
 ) -> go.Figure:
     """How strongly two features hang together over columns, with the reference dashed."""
-    figure = blank(colours, 220, showlegend=False, uirevision="association")
+    figure = blank(colours, 220, margin_b=place.room, showlegend=False, uirevision="association")
     figure.add_trace(
         go.Scatter(
             x=place.values,
@@ -263,7 +266,7 @@ def association(
     shape = {"type": "line", "xref": "x domain", "yref": "y", "x0": 0, "x1": 1, "y0": reference, "y1": reference}
     figure.update_layout(shapes=[{**shape, "line": line}])
     figure.update_yaxes(title_text="association")
-    figure.update_xaxes(title_text=place.title, hoverformat=HOVER[steps] if place.timed else None, **place.bounds)
+    figure.update_xaxes(title_text=place.title, **place.layout(steps))
     return figure
 
 
@@ -279,35 +282,18 @@ def fan(
     if dated:
         quantiles = {key: _instants(values) for key, values in quantiles.items()}
         reference = {key: str(_instants(np.array(value))) for key, value in reference.items()}
-    figure = blank(colours, 250, uirevision="fan", hovermode="x unified", showlegend=False)
+    figure = blank(colours, 250, margin_b=place.room, uirevision="fan", hovermode="x unified", showlegend=False)
     shared = {"x": place.values, "mode": "lines"}
-    for low, high, colour, label in (
-        ("q05", "q95", colours.band, "5 to 95 %"),
-        ("q25", "q75", colours.stable_soft, "25 to 75 %"),
-    ):
+    for low, high, colour in (("q05", "q95", colours.band), ("q25", "q75", colours.stable_soft)):
+        figure.add_trace(shade(place.values, quantiles[low], quantiles[high], colour))
+    for key in ("q05", "q25", "q75", "q95"):
+        name_ = f"{int(key[1:])} %"
         figure.add_trace(
             go.Scatter(
-                **shared,
-                y=quantiles[low],
-                line={"width": 0},
-                showlegend=False,
-                name=f"{low[1:]} %",
-                hovertemplate="%{y:,.4~g}",
-                meta={"column": f"{low[1:]} %"},
+                **shared, y=quantiles[key], line={"width": 0}, name=name_, hovertemplate="%{y:,.4~g}",
+                meta={"column": name_},
             )
-        )
-        figure.add_trace(
-            go.Scatter(
-                **shared,
-                y=quantiles[high],
-                line={"width": 0},
-                fill="tonexty",
-                fillcolor=colour,
-                name=label,
-                hovertemplate="%{y:,.4~g}",
-                meta={"column": f"{high[1:]} %"},
-            )
-        )
+        )  # fmt: skip
     figure.add_trace(
         go.Scatter(
             **shared,
@@ -335,15 +321,35 @@ def fan(
         ]
     )
     figure.update_yaxes(title_text=short(name, 40))
-    figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None, **place.bounds)
+    figure.update_xaxes(title_text=place.title, **place.layout())
     return figure
+
+
+def shade(x: NDArray, low: NDArray, high: NDArray, colour: str) -> go.Scatter:
+    """The band between two lines, one outline for each stretch where both are known: a gap stays a gap."""
+    known = ~(np.isnat(low) | np.isnat(high)) if low.dtype.kind == "M" else np.isfinite(low) & np.isfinite(high)
+    turns = np.flatnonzero(np.diff(np.r_[False, known, False].astype(np.int8)))
+    across: list[Any] = []
+    up: list[Any] = []
+    for start, end in turns.reshape(-1, 2).tolist():
+        across += [*_plain(x[start:end]), *_plain(x[start:end][::-1]), None]
+        up += [*_plain(low[start:end]), *_plain(high[start:end][::-1]), None]
+    return go.Scatter(
+        x=across, y=up, mode="lines", line={"width": 0}, fill="toself", fillcolor=colour, hoverinfo="skip",
+        showlegend=False, meta={"scenery": True},
+    )  # fmt: skip
+
+
+def _plain(values: NDArray) -> list[Any]:
+    """Numbers, or times as text."""
+    return values.astype(str).tolist() if values.dtype.kind == "M" else values.tolist()
 
 
 def composition(
     place: Axis, shares: Mapping[str, NDArray[np.float64]], reference: Mapping[str, float], colours: Palette
 ) -> go.Figure:
     """Share of the largest levels over batches, each beside its share in the reference (dotted)."""
-    figure = blank(colours, 260, uirevision="composition", hovermode="x unified")
+    figure = blank(colours, 260, margin_b=place.room, uirevision="composition", hovermode="x unified")
     strokes = [colours.stable, colours.second, colours.warning, colours.drift, colours.muted, colours.ink]
     dashes = ["solid", "solid", "solid", "solid", "dash", "dash"]
     shapes = []
@@ -375,5 +381,5 @@ def composition(
             )
     figure.update_layout(shapes=shapes)
     figure.update_yaxes(title_text="share of rows", tickformat=".0%", rangemode="tozero")
-    figure.update_xaxes(title_text=place.title, hoverformat="%-d %b %Y" if place.timed else None, **place.bounds)
+    figure.update_xaxes(title_text=place.title, **place.layout())
     return figure

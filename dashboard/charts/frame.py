@@ -18,6 +18,7 @@ from dashboard.theme import Palette, template
 
 FLOOR = 0.1  # scores below this are drawn at it: the axis is logarithmic
 SCORE_TICKS = (0.1, 0.3, 1, 3, 10, 30, 100)
+HOVER = {"batch": "%-d %b %Y", "day": "%-d %b %Y", "week": "week %V of %G"}  # how a column's time is written
 UNEVEN = 30.0  # a gap this many times the usual step makes a time axis unreadable
 
 
@@ -48,6 +49,17 @@ class Axis:
         if not len(self.values):
             return {}
         return {"minallowed": self.edge(0, -1), "maxallowed": self.edge(len(self.values) - 1, 1)}
+
+    def layout(self, steps: str = "batch") -> dict[str, Any]:
+        """The x axis as Plotly takes it: its ends, and how a column of ``steps`` is written."""
+        if not self.timed:
+            return {"type": "linear", **self.bounds}
+        return {"type": "date", "hoverformat": HOVER[steps], "tickangle": 0, **self.bounds}
+
+    @property
+    def room(self) -> int:
+        """Pixels that its numbers and title take. Where a chart leaves them, Plotly draws it once, not twice."""
+        return 56 if self.timed else 40
 
     def tail(self, last: int) -> Axis:
         """The last so many of its places."""
@@ -141,7 +153,7 @@ MARKS: dict[str, MarkStyle] = {
     "promote": MarkStyle("promoted", "star", "stable"),
     "train": MarkStyle("training", "triangle-up-open", "ink"),
     "reject": MarkStyle("challenger rejected", "triangle-down-open", "muted"),
-    "hold": MarkStyle("held for a person", "hourglass-open", "warning"),
+    "hold": MarkStyle("held for a person", "bowtie-open", "warning"),
     "rollback": MarkStyle("rolled back", "triangle-left", "drift"),
     "quarantine": MarkStyle("quarantined", "square-x-open", "quarantine"),
     "settings": MarkStyle("settings changed", "diamond-open", "muted"),
@@ -153,9 +165,6 @@ SYMBOLS: dict[str, tuple[str, str]] = {  # verdict -> symbol, palette field
     "too_few_rows": ("circle-open", "muted"),
     "": ("circle-open", "muted"),
 }
-
-
-HOVER = {"batch": "%-d %b %Y", "day": "%-d %b %Y", "week": "week %V of %G"}  # how a column's time is written
 
 
 def sign_size(columns: int, loud: bool) -> int:

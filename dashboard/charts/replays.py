@@ -124,9 +124,9 @@ def replays(
     figure.update_yaxes(
         range=[low - 0.32 * reach, high + 0.08 * reach], nticks=3, fixedrange=True, tickformat=".0%" if percent else ""
     )
-    figure.update_xaxes(type="date" if place.timed else "linear")
+    figure.update_xaxes(**place.layout())
     figure.update_xaxes(title_text=place.title, row=len(runs), col=1)
-    figure.update_layout(margin={"t": 24})
+    figure.update_layout(margin={"t": 24, "b": place.room})
     return figure
 
 

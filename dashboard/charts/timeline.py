@@ -5,6 +5,7 @@ Pure: no I/O, no clock.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,6 @@ from plotly.subplots import make_subplots
 
 from dashboard.charts.frame import (
     FLOOR,
-    HOVER,
     SYMBOLS,
     Axis,
     Mark,
@@ -78,19 +78,17 @@ def drift_timeline(view: DriftView, colours: Palette, narrow: bool = False) -> g
         height=sum(heights) + 28 + 70,
         showlegend=False,
         shapes=_shapes(view, colours),
-        margin={"l": 8, "r": 8, "t": 10, "b": 8},
+        margin={"l": _names_room(view, narrow), "r": 20 if narrow else 8, "t": 10, "b": view.place.room},
         uirevision="drift",
         hovermode="closest",
     )
-    figure.update_xaxes(type="date" if view.place.timed else "linear", showgrid=False, **view.place.bounds)
-    if view.place.timed:
-        figure.update_xaxes(hoverformat=HOVER[view.steps])
+    figure.update_xaxes(showgrid=False, **view.place.layout(view.steps))
     figure.update_xaxes(title_text=view.place.title, row=3, col=1)
     figure.update_yaxes(**score_axis(), row=1, col=1)
     figure.update_yaxes(visible=False, range=[-1.1 if view.truths else -0.2, 1.2], fixedrange=True, row=2, col=1)
     figure.update_yaxes(
         tickvals=list(range(len(view.features))),
-        ticktext=[short(name, 12 if narrow else 24) for name in view.features],
+        ticktext=[short(name, _name(narrow)) for name in view.features],
         autorange="reversed",
         showgrid=False,
         fixedrange=True,
@@ -98,6 +96,18 @@ def drift_timeline(view: DriftView, colours: Palette, narrow: bool = False) -> g
         col=1,
     )
     return figure
+
+
+def _name(narrow: bool) -> int:
+    """How many signs of a feature's name stand beside its row."""
+    return 12 if narrow else 24
+
+
+def _names_room(view: DriftView, narrow: bool) -> int:
+    """Pixels that the names beside the rows take, a little too many rather than too few (see ``Axis.room``)."""
+    shown = [name[: _name(narrow)] for name in view.features]
+    wide = [sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in name) for name in shown]
+    return 18 + round(5.8 * max(wide, default=6))
 
 
 def _score_traces(view: DriftView, colours: Palette) -> list[go.Scatter]:
@@ -341,8 +351,5 @@ def whole_history(
         selections=[],
     )
     figure.update_yaxes(type="linear" if metric else "log", visible=False, fixedrange=True)
-    figure.update_xaxes(
-        type="date" if place.timed else "linear", hoverformat="%-d %b %Y" if place.timed else None, fixedrange=True,
-        showticklabels=False, **place.bounds,
-    )  # fmt: skip
+    figure.update_xaxes(fixedrange=True, showticklabels=False, **place.layout())
     return figure

@@ -33,7 +33,7 @@ STATES: dict[str, tuple[str, str, str]] = {
 def reigns(spans: Sequence[Span], place: Axis, colours: Palette, at: int | None = None) -> go.Figure:
     """One strip: which version predicted which batches; ``at`` marks the batch that is asked about."""
     figure = blank(colours, 118, showlegend=False, uirevision="reigns")
-    figure.update_layout(margin={"t": 18})
+    figure.update_layout(margin={"l": 8, "t": 18, "b": place.room})
     for number, span in enumerate(spans):
         fill = colours.stable if span.open else colours.reference if number % 2 else colours.rule
         figure.add_trace(
@@ -71,9 +71,7 @@ def reigns(spans: Sequence[Span], place: Axis, colours: Palette, at: int | None 
             ]
         )  # fmt: skip
     figure.update_yaxes(visible=False, range=[-1, 1], fixedrange=True)
-    figure.update_xaxes(title_text=place.title, type="date" if place.timed else "linear")
-    if place.timed:
-        figure.update_xaxes(hoverformat="%-d %b %Y")
+    figure.update_xaxes(title_text=place.title, **place.layout())
     return figure
 
 
@@ -99,7 +97,7 @@ class Return:
 
 def lineage(nodes: Sequence[Node], returns: Sequence[Return], colours: Palette) -> go.Figure:
     """From parent to child, oldest left: champions on the trunk, others beneath it, returns as arcs above."""
-    figure = blank(colours, 210 if returns else 176, showlegend=False, uirevision="lineage")
+    figure = blank(colours, 210 if returns else 176, margin={"l": 8, "b": 24}, showlegend=False, uirevision="lineage")
     lane = [0.0 if node.trunk else -1.0 for node in nodes]
     for dash, wanted in (("solid", True), ("dot", False)):
         x, y = _branches(nodes, lane, wanted)

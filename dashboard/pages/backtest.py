@@ -232,7 +232,7 @@ def choose(contents: str | None, filename: str | None, asked: dict[str, str]) ->
 
 
 @callback(
-    Output("go", "href", allow_duplicate=True),
+    Output(parts.address("backtest"), "data"),
     Output("backtest-says", "children"),
     Input("backtest-start", "n_clicks"),
     State("backtest-source", "value"),

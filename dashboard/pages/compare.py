@@ -13,6 +13,7 @@ from dashboard import contrast, parts, say, scope, service
 from dashboard.guard import guarded
 from storage import history
 from storage.errors import ProductError, Refused
+from storage.history import VersionInShort
 from storage.records import Monitor, Version
 
 dash.register_page(
@@ -33,10 +34,11 @@ def layout(
     serving = service()
     owner = history.monitor(serving.db, monitor)
     monitors = history.monitors(serving.db)
-    versions = history.versions(serving.db, owner.id)
+    versions = history.versions_in_short(serving.db, owner.id)
     if len(versions) < 2:
         return parts.page(monitors, owner, "models", *_nothing(owner))
-    chosen, complaint = _chosen(owner, versions, (a, b, c, d))
+    found, complaint = _chosen(owner, versions, (a, b, c, d))
+    chosen = [history.version(serving.db, item.id) for item in found]
     query = {key: f"v{item.number}" for key, item in zip(KEYS, chosen, strict=False)}
     only = diff != "0"
     return parts.page(
@@ -80,7 +82,7 @@ def _waiting() -> html.Div:
     )
 
 
-def _chosen(owner: Monitor, versions: list[Version], asked: tuple[str, ...]) -> tuple[list[Version], str]:
+def _chosen(owner: Monitor, versions: list[VersionInShort], asked: tuple[str, ...]) -> tuple[list[VersionInShort], str]:
     """The versions asked for, base first; by default the champion and the newest other, the older one first."""
     numbers = {f"v{item.number}": item for item in versions}
     unknown = [text for text in asked if text and text not in numbers]
@@ -98,7 +100,7 @@ def _chosen(owner: Monitor, versions: list[Version], asked: tuple[str, ...]) -> 
     return found, complaint
 
 
-def _choosers(versions: list[Version], chosen: list[Version]) -> html.Div:
+def _choosers(versions: list[VersionInShort], chosen: list[Version]) -> html.Div:
     options = [
         {
             "label": f"v{item.number}, {say.VERSIONS[item.state].text.lower()}: {item.recipe}"[:80],
@@ -153,7 +155,7 @@ def predict(asked: dict[str, str]) -> Any:
 
 
 @callback(
-    Output("go", "href", allow_duplicate=True),
+    Output(parts.address("compare"), "data"),
     *[Input(f"compare-{key}", "value") for key in KEYS[:2]],
     *[Input(f"compare-{key}", "value", allow_optional=True) for key in KEYS[2:]],
     State("compare-asked", "data"),

@@ -154,7 +154,7 @@ clientside_callback(
     Output(parts.graph_id("drift-strip"), "figure", allow_duplicate=True),
     *[Output(f"drift-{name}", "children", allow_duplicate=True) for name in REGIONS],
     Output("drift-asked", "data"),
-    Output("url", "search", allow_duplicate=True),
+    Output(parts.address("drift"), "data", allow_duplicate=True),
     Input("drift-set", "data"),
     Input("drift-find", "value"),
     Input("drift-start", "value"),
@@ -181,8 +181,10 @@ def choose(
     drawn = timeline.drawn_of(serving, view, wanted)
     regions = _regions(owner, view, drawn, wanted)
     kept = scope.kept(search, ("feature", "batch"))
+    moved = any(wanted[key] != asked[key] for key in timeline.STRETCH)
+    strip = timeline.strip(serving, owner, view) if moved else no_update
     return (
-        _figure(drawn), timeline.strip(serving, owner, view), *[regions[name] for name in REGIONS], wanted,
+        _figure(drawn), strip, *[regions[name] for name in REGIONS], wanted,
         scope.search({**timeline.query_of(wanted), **kept}),
     )  # fmt: skip
 
@@ -190,7 +192,7 @@ def choose(
 @callback(
     Output("drift-side", "children"),
     Output("drift-grid", "className"),
-    Output("url", "search"),
+    Output(parts.address("drift"), "data"),
     Input("cell", "data"),
     State("drift-asked", "data"),
     prevent_initial_call=True,

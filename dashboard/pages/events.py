@@ -36,7 +36,7 @@ def layout(monitor: str = "", type: str = "", level: str = "", text: str = "", b
         parts.asked("events", monitor=owner.name, type=type, level=level, text=text, before=older),
         parts.heading(
             "What happened",
-            "Every line is kept; nothing is changed afterwards. Times are UTC.",
+            ["Every line is kept; nothing is changed afterwards. Times are in ", parts.zone(), ", exports in UTC."],
             tools=[
                 parts.download("CSV", _export(owner, query, "csv")),
                 parts.download("JSON", _export(owner, query, "json")),
@@ -120,7 +120,7 @@ def _lines(owner: Monitor, query: dict[str, str], before: str) -> Any:
 
 
 @callback(
-    Output("go", "href", allow_duplicate=True),
+    Output(parts.address("events"), "data"),
     Input("events-type", "value"),
     Input("events-text", "value"),
     State("events-asked", "data"),

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import dash
+import numpy as np
 from dash import ALL, ClientsideFunction, Input, Output, State, callback, clientside_callback, ctx, html, no_update
 
 from dashboard import cell, charts, feature, look, parts, say, scope, service, stretch, timeline
@@ -60,7 +61,7 @@ def layout(monitor: str = "", name: str = "", **more: str) -> html.Div:
 def _regions(owner: Monitor, name: str, view: Window, asked: dict[str, str]) -> dict[str, Any]:
     """Everything on the page, by name."""
     serving, browser = service(), look()
-    where = cell.chosen(serving.db, owner, asked["batch"] or view.keys[-1])
+    where = cell.chosen(serving.db, owner, asked["batch"] or view.newest)
     item, judged = cell.drift_of(serving, owner, name, where)
     versus = asked["vs"] if asked["vs"] in dict(VERSUS) else "reference"
     single = history.batch(serving.db, where.batches[0]) if where.stretch.single else None
@@ -104,7 +105,11 @@ def _time(owner: Monitor, name: str, view: Window) -> Any:
     fan = feature.over_time(service(), owner, view, name, look())
     if fan is None:
         return None
+    sound, most = int(np.bincount(view.home[view.sound]).max()), feature.most_of(view)
     merged = f" Downsampled: {view.together} to a column, their rows merged." if view.together > 1 else ""
+    if sound > most:
+        read = -(-sound // -(-sound // most))
+        merged = f" Downsampled: of the up to {sound} batches of a column {read}, evenly spread, are merged."
     return parts.panel(
         f"Its values, {timeline.title(view)}",
         feature.fan_legend(fan[1]),
@@ -131,7 +136,7 @@ clientside_callback(
 @callback(
     *[Output(f"feature-{name}", "children") for name in REGIONS],
     Output("feature-asked", "data"),
-    Output("url", "search", allow_duplicate=True),
+    Output(parts.address("feature"), "data"),
     Input("feature-set", "data"),
     Input("feature-start", "value"),
     Input("feature-end", "value"),
@@ -172,7 +177,7 @@ def refresh(_: int, asked: dict[str, str]) -> Any:
     serving = service()
     owner = history.monitor(serving.db, asked["monitor"])
     view = timeline.view_of(serving, owner, asked, look().narrow)
-    where = cell.chosen(serving.db, owner, asked["batch"] or view.keys[-1])
+    where = cell.chosen(serving.db, owner, asked["batch"] or view.newest)
     drawn, _ = feature.scores(heat(serving.db, view), view, asked["name"], where, look())
     fan = feature.over_time(serving, owner, view, asked["name"], look())
     return charts.refreshed(drawn), charts.refreshed(fan[0]) if fan else no_update

@@ -109,8 +109,9 @@ def _jobs(jobs: list[Any]) -> Any:
         [
             job.name,
             parts.badge(_state(job)),
-            say.ago(job.last_run, now), say.ago(job.last_ok, now),
-            say.clock(job.next_run) if job.next_run else "–", job.error or "–",
+            html.Span(say.ago(job.last_run, now), className="nowrap"),
+            html.Span(say.ago(job.last_ok, now), className="nowrap"),
+            html.Span(say.clock(job.next_run) if job.next_run else "–", className="nowrap"), job.error or "–",
         ]
         for job in jobs
     ]  # fmt: skip

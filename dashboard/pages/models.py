@@ -15,7 +15,8 @@ from dashboard.guard import guarded
 from dashboard.stretch import MOST
 from dashboard.window import Window, window
 from storage import history
-from storage.records import Monitor, Version
+from storage.history import VersionInShort
+from storage.records import Monitor
 
 dash.register_page(
     __name__, path_template="/m/<monitor>/models", title=lambda monitor="": f"Models - {unquote(monitor)}", order=106
@@ -60,7 +61,7 @@ def layout(monitor: str = "", on: str = "", **_: Any) -> html.Div:
 
 
 def _head(owner: Monitor) -> Any:
-    versions = history.versions(service().db, owner.id)
+    versions = history.versions_in_short(service().db, owner.id)
     champion = next((item for item in versions if item.id == owner.champion), None)
     promoted = len(history.reigns(service().db, owner.id)) - 1
     title = f"v{champion.number} is the champion" if champion else "No champion"
@@ -103,7 +104,8 @@ def progress(said: dict[str, Any]) -> str:
 
 def _reigns(owner: Monitor, view: Window, on: str) -> tuple[Any, str, Any]:
     """The strip of champions, the sentence it shows, and what was live on the day asked about."""
-    spans = scope.reign_spans(view, history.versions(service().db, owner.id), owner.champion) if len(view) else ()
+    versions = history.versions_in_short(service().db, owner.id)
+    spans = scope.reign_spans(view, versions, owner.champion) if len(view) else ()
     if not spans:
         return None, "", None
     changes = len(spans) - 1
@@ -143,7 +145,7 @@ def _iso(moment: int) -> str:
 
 def _lineage(owner: Monitor) -> tuple[Any, str]:
     """The tree of versions and the sentence it shows."""
-    every = history.versions(service().db, owner.id)
+    every = history.versions_in_short(service().db, owner.id)
     found, back = heritage.nodes(owner, 14 if look().narrow else charts.MOST_VERSIONS)
     shown = sum(node.state != "contest" for node in found)
     reigned = sum(node.trunk for node in found)
@@ -158,14 +160,14 @@ def _lineage(owner: Monitor) -> tuple[Any, str]:
 def _signs(owner: Monitor) -> html.Div:
     """The signs of the states that occur, in words."""
     db = service().db
-    states = dict.fromkeys(item.state for item in history.versions(db, owner.id))
+    states = dict.fromkeys(item.state for item in history.versions_in_short(db, owner.id))
     states |= {"rejected": None} if history.rejections(db, owner.id) else {}
     return html.Div([parts.badge(say.VERSIONS[state]) for state in states], className="legend-words")
 
 
 def _table(owner: Monitor, chosen: tuple[int, ...]) -> Any:
     db = service().db
-    versions = history.versions(db, owner.id)
+    versions = history.versions_in_short(db, owner.id)
     crowned = history.reigns(db, owner.id)
     numbers = {item.id: item.number for item in versions}
     primary = _primary(owner)
@@ -194,7 +196,7 @@ def _table(owner: Monitor, chosen: tuple[int, ...]) -> Any:
 
 
 def _row(
-    owner: Monitor, item: Version, numbers: dict[int, int], primary: str, gone: str, lived: str, chosen: bool
+    owner: Monitor, item: VersionInShort, numbers: dict[int, int], primary: str, gone: str, lived: str, chosen: bool
 ) -> list[Any]:
     metric = item.metrics.get(primary)
     figure = [
@@ -217,7 +219,7 @@ def _row(
         label_class_name="version-name",
     )  # fmt: skip
     return [
-        [box if len(numbers) > 1 else html.Strong(f"v{item.number}"), html.Div(parent, className="muted small")],
+        [box if len(numbers) > 1 else html.Strong(f"v{item.number}"), html.Div(parent, className="muted small nowrap")],
         [parts.badge(say.VERSIONS[item.state]), html.Div("pinned", className="muted small") if item.pinned else None],
         [
             item.reason,
@@ -269,7 +271,7 @@ def choose(values: list[bool], idents: list[dict[str, Any]], asked: dict[str, st
 
 
 @callback(
-    Output("go", "href", allow_duplicate=True),
+    Output(parts.address("models"), "data"),
     Input("models-on", "value"),
     State("models-asked", "data"),
     prevent_initial_call=True,
@@ -283,7 +285,7 @@ def ask(on: str | None, asked: dict[str, str]) -> Any:
 
 
 @callback(
-    Output("go", "href", allow_duplicate=True),
+    Output(parts.address("models"), "data", allow_duplicate=True),
     Input(parts.graph_id("lineage"), "clickData"),
     State("models-asked", "data"),
     prevent_initial_call=True,

@@ -28,6 +28,7 @@ def layout(**_: Any) -> html.Div:
         history.monitors(service().db),
         None,
         "new",
+        parts.asked("new"),
         dcc.Store(id="new-file"),
         dcc.Store(id="new-emptied"),
         parts.heading(
@@ -171,7 +172,7 @@ def _first(about: dict[str, Any], name: str) -> Any:
 
 @callback(
     Output("new-result", "children"),
-    Output("go", "href", allow_duplicate=True),
+    Output(parts.address("new"), "data"),
     Input("new-make", "n_clicks"),
     State("new-file", "data"),
     State("new-name", "value"),

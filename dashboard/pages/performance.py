@@ -10,7 +10,7 @@ from dash import ALL, ClientsideFunction, Input, Output, State, callback, client
 
 from dashboard import brief, by_part, charts, look, parts, performance, say, scope, service, stretch, theme
 from dashboard.guard import guarded
-from dashboard.known import known, metric_view, metrics, range_and_before
+from dashboard.known import Known, known, metric_view, metrics, range_and_before
 from dashboard.window import Window, window
 from storage import history
 from storage.records import Monitor
@@ -77,12 +77,12 @@ def _view(owner: Monitor, asked: dict[str, str]) -> Window:
     return window(service().db, owner, wanted, 150 if look().narrow else stretch.MOST)
 
 
-def _strip(owner: Monitor, view: Window, metric: str) -> Any:
-    """The metric over the whole history; drag over it to see a stretch."""
+def _strip(owner: Monitor, view: Window, found: Known) -> Any:
+    """The metric over the whole history; drag over it to see a stretch. ``found`` is what is known of those in view."""
     db = service().db
-    whole = window(db, owner, stretch.Ask("all"), 200)
+    whole = window(db, owner, stretch.Ask("all"), 200, view.line)
     shown = whole.span(int(view.ids[0]), int(view.ids[-1])) if len(view) else None
-    drawn = metric_view(db, whole, known(db, whole, metric))
+    drawn = metric_view(db, whole, found if len(view.ids) == len(whole.ids) else known(db, whole, found.metric))
     return charts.whole_history(
         whole.place, whole.keys, charts.told(drawn), charts.Span(*shown, "in view") if shown else None,
         theme.palette(look().dark), drawn.label,
@@ -100,7 +100,7 @@ def _read(owner: Monitor, view: Window, asked: dict[str, str]) -> tuple[Any, Any
     options = [(name, say.metric_label(name)) for name in names]
     return (
         figure,
-        _strip(owner, view, metric),
+        _strip(owner, view, found),
         {
             "head": performance.heading(owner, view, found),
             "controls": [
@@ -137,7 +137,7 @@ clientside_callback(
     Output(parts.graph_id("performance-strip"), "figure", allow_duplicate=True),
     *[Output(f"performance-{name}", "children", allow_duplicate=True) for name in REGIONS],
     Output("performance-asked", "data"),
-    Output("url", "search", allow_duplicate=True),
+    Output(parts.address("performance"), "data"),
     Input("performance-set", "data"),
     Input("performance-start", "value"),
     Input("performance-end", "value"),

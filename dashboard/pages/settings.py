@@ -253,7 +253,7 @@ def _strips(owner: Monitor, line: list[tuple[int, bool, bool]]) -> html.Div:
     Output("settings-history", "children"),
     Output("settings-overrides", "children"),
     Output("settings-note", "value"),
-    Output("go", "href", allow_duplicate=True),
+    Output(parts.address("settings"), "data"),
     Input("settings-save", "n_clicks"),
     Input("settings-replay", "n_clicks"),
     State(SETTING, "id"),

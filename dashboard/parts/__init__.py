@@ -33,7 +33,7 @@ from dashboard.parts.basics import (
     tile,
     toast,
 )
-from dashboard.parts.frame import HINTS, SECTIONS, asked, heading, page, shell, tour
+from dashboard.parts.frame import HINTS, SECTIONS, address, asked, heading, page, shell, tour, zone
 from dashboard.parts.strips import Bar, Cell, bars, spark, strip
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "Column",
     "acting",
     "action",
+    "address",
     "asked",
     "badge",
     "bars",
@@ -76,4 +77,5 @@ __all__ = [
     "tile",
     "toast",
     "tour",
+    "zone",
 ]

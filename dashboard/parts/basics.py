@@ -114,6 +114,7 @@ class Column:
     right: bool = False  # numbers
     wide: bool = False  # takes what is left
     hide: bool = False  # left out on narrow screens
+    named: bool = False  # on a card its title stands before what it holds
 
 
 def table(
@@ -142,7 +143,10 @@ def table(
     body = html.Tbody(
         [
             html.Tr(
-                [html.Td(cell, className=kind) for cell, kind in zip(row, kinds, strict=True)],
+                [
+                    html.Td(cell, className=kind, **({"data-title": column.title} if column.named else {}))
+                    for cell, kind, column in zip(row, kinds, columns, strict=True)
+                ],
                 className=lines[at] if lines else "",
             )
             for at, row in enumerate(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,9 @@ SECTIONS: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
+ZONES = "When something happened is told in your browser's time zone. Dates of the data, exports and addresses are UTC."
+
+
 def shell(change: int, pulse: int, colours: dict[str, str], person: str = "") -> html.Div:
     """What stays while pages come and go: bar, dialogs, messages and the heartbeat of the page.
 
@@ -38,7 +42,7 @@ def shell(change: int, pulse: int, colours: dict[str, str], person: str = "") ->
             dcc.Location(id="url", refresh=False),
             dcc.Location(id="go", refresh="callback-nav"),
             dcc.Store(id="change", data=change),
-            dcc.Store(id="theme-pairs", data=colours),
+            dcc.Store(id="pressed-verb"),
             dcc.Store(id="asked-verb"),
             dcc.Store(id="cell"),
             dcc.Interval(id="pulse", interval=pulse),
@@ -48,6 +52,7 @@ def shell(change: int, pulse: int, colours: dict[str, str], person: str = "") ->
             html.Div(id="toasts", className="toasts", role="status", **{"aria-live": "polite"}),
         ],
         id="shell",
+        **{"data-pairs": json.dumps(colours)},
     )
 
 
@@ -57,6 +62,7 @@ def _bar(person: str) -> html.Header:
             dcc.Link([icon("logo"), html.Span("Drift Detector", className="product")], href="/", className="brand"),
             html.Div(
                 [
+                    html.Span(["Times in ", zone()], className="muted small times", title=ZONES),
                     html.Span("Live", id="freshness", className="freshness", **{"aria-live": "off"}),
                     html.Button("Pause", id="pause", type="button", className="bar-button", n_clicks=0),
                     html.Button(
@@ -193,13 +199,26 @@ def heading(title: Content, sub: Content = None, tools: Content = None, above: C
     )
 
 
+def zone() -> html.Span:
+    """The name of the zone that moments are written in: the browser's own, filled in by ``assets/clock.js``."""
+    return html.Span("UTC", className="zone")
+
+
 def asked(page_name: str, /, **query: str) -> html.Div:
     """What a page was asked for, so that its refresh asks the same; and what was pressed or dragged out on it since.
 
-    These stand on the page and not in the shell: else Dash would call the page's callbacks when it appears.
+    What a callback answers stands on the page too, even the address it leads to (``address``): if one of its outputs
+    were in the shell, Dash would call it as soon as the page appears, and the page would be drawn twice.
     """
     stores = [dcc.Store(id=f"{page_name}-{what}") for what in ("set", "brushed")]
-    return html.Div([dcc.Store(id=f"{page_name}-asked", data=query), *stores], hidden=True)
+    return html.Div(
+        [dcc.Store(id=f"{page_name}-asked", data=query), dcc.Store(id=address(page_name)), *stores], hidden=True
+    )
+
+
+def address(page_name: str) -> dict[str, str]:
+    """The id of what a page hands over to be written into the address bar: a query (``?a=b``), or a path to go to."""
+    return {"type": "address", "page": page_name}
 
 
 # Four hints for the first look at the worked example: what is pointed at, a title, a sentence.

@@ -203,12 +203,14 @@ def read(
 
 def _added(tallies: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], NDArray[np.float64]]:
     """(feature, words) -> rows, losses, squared losses; ("", "") for all rows."""
-    out: dict[tuple[str, str], NDArray[np.float64]] = {("", ""): np.zeros(3)}
+    out = {("", ""): np.array([one["all"] for one in tallies], dtype=np.float64).reshape(-1, 3).sum(0)}
+    alike: dict[tuple[str, tuple[str, ...]], list[Sequence[Sequence[float]]]] = {}  # cut in the same way
     for one in tallies:
-        out["", ""] = out["", ""] + np.array(one["all"])
         for feature, parts in one["of"].items():
-            for name, sums in zip(parts["words"], parts["sums"], strict=True):
-                out[feature, name] = out.get((feature, name), 0.0) + np.array(sums)
+            alike.setdefault((feature, tuple(parts["words"])), []).append(parts["sums"])
+    for (feature, names), sums in alike.items():
+        for name, total in zip(names, np.array(sums, dtype=np.float64).sum(0), strict=True):
+            out[feature, name] = out.get((feature, name), 0.0) + total
     return out
 
 

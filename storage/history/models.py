@@ -8,7 +8,7 @@ from sqlite_utils import Database
 
 from storage.errors import Missing
 from storage.history.ask import first, records, stored_metrics
-from storage.records import Decision, Metric, Training, Version
+from storage.records import Decision, Metric, Training, Version, VersionState
 
 
 def versions(db: Database, monitor_id: int) -> list[Version]:
@@ -18,19 +18,31 @@ def versions(db: Database, monitor_id: int) -> list[Version]:
 
 @dataclass(frozen=True)
 class VersionInShort:
-    """What a chart needs to know of a version."""
+    """What a chart or a list says of a version."""
 
     id: int
     number: int
-    state: str
+    parent_id: int | None
+    state: VersionState
+    recipe: str
+    rows: int
+    reason: str
+    train_seconds: float
+    pinned: bool
+    created_at: int
     metrics: dict[str, Metric]
 
 
 def versions_in_short(db: Database, monitor_id: int) -> list[VersionInShort]:
-    """Every version of a monitor as charts name it, oldest first: their contests and environments are not read."""
-    query = "SELECT id, number, state, metrics FROM versions WHERE monitor_id = ? ORDER BY number"
+    """Every version of a monitor as pages list it, oldest first: contests, importance and environments are not read."""
+    query = (
+        "SELECT id, number, parent_id, state, recipe, rows, reason, train_seconds, pinned, created_at, metrics "
+        "FROM versions WHERE monitor_id = ? ORDER BY number"
+    )
     cells = db.conn.execute(query, [monitor_id]).fetchall()
-    return [VersionInShort(id, number, state, stored_metrics(text)) for id, number, state, text in cells]
+    return [
+        VersionInShort(*plain, bool(pinned), created, stored_metrics(text)) for *plain, pinned, created, text in cells
+    ]
 
 
 def version(db: Database, version_id: int) -> Version:

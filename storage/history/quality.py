@@ -131,17 +131,17 @@ class Told:
         return Told(*(part[cut] for part in (self.batch, self.value, self.low, self.high, self.labelled, self.rows)))
 
 
-_NEWEST = (  # the newest word on each batch between two, on one basis
+_NEWEST = (  # the newest word on each of the newest so many batches between two, on one basis
     "FROM performance p WHERE p.id IN (SELECT max(q.id) FROM batches b JOIN performance q ON q.batch_id = b.id "
-    "WHERE b.monitor_id = ? AND b.kind = 'rows' AND b.id BETWEEN ? AND ? AND q.basis = ? GROUP BY q.batch_id) "
-    "ORDER BY p.batch_id"
+    "WHERE b.monitor_id = ? AND b.kind = 'rows' AND b.id BETWEEN ? AND ? AND q.basis = ? "
+    "GROUP BY b.id ORDER BY b.id DESC LIMIT ?) ORDER BY p.batch_id"  # by b.id: older batches are not even looked at
 )
 
 
 def metric_line(db: Database, monitor_id: int, metric: str, basis: str, first: int, last: int) -> Told:
     """The newest word on one metric for every batch between two ids; batches without it are left out."""
     query = f"SELECT p.batch_id, json_extract(p.metrics, ?), p.labelled, p.rows {_NEWEST}"
-    cells = db.conn.execute(query, [f'$."{metric}"', monitor_id, first, last, basis]).fetchall()
+    cells = db.conn.execute(query, [f'$."{metric}"', monitor_id, first, last, basis, -1]).fetchall()
     found = [(batch, orjson.loads(text), labelled, rows) for batch, text, labelled, rows in cells if text]
     values = np.array(
         [[one[key] if one[key] is not None else np.nan for key in ("value", "low", "high")] for _, one, _, _ in found],
@@ -164,8 +164,7 @@ class Measured:
 
 def measured(db: Database, monitor_id: int, first: int, last: int, most: int) -> list[Measured]:
     """The newest word on the newest ``most`` labelled batches between two ids, in order of batches."""
-    newest = f"SELECT p.batch_id, p.version_id, p.labelled, p.metrics, p.details {_NEWEST} DESC LIMIT ?"
-    query = f"SELECT * FROM ({newest}) ORDER BY batch_id"  # nosec B608
+    query = f"SELECT p.batch_id, p.version_id, p.labelled, p.metrics, p.details {_NEWEST}"
     cells = db.conn.execute(query, [monitor_id, first, last, "measured", most])
     return [
         Measured(batch, version, labelled, stored_metrics(metrics), orjson.loads(details))

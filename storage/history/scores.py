@@ -92,6 +92,10 @@ def _heatmap(db: Database, keys: tuple[int, ...], cells: Sequence[tuple[int, int
     for key, names_id, data in cells:
         groups.setdefault(names_id, []).append((key, data))
     names = {one: _names(db, one) for one in groups}
+    if len(groups) == 1 and len(cells) == len(keys):  # every batch has the same features: nothing to put in place
+        ((names_id, lines_),) = groups.items()
+        values, codes = lines.unpack([data for _, data in lines_], len(names[names_id]))
+        return Heatmap(keys, tuple(names[names_id]), np.ascontiguousarray(values.T), codes.T)
     features = tuple(sorted({name for some in names.values() for name in some}))
     row, column = ({key: at for at, key in enumerate(order)} for order in (features, keys))
     score = np.full((len(features), len(keys)), np.nan, np.float32)

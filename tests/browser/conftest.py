@@ -187,9 +187,9 @@ def visit(chromium, request: pytest.FixtureRequest) -> Iterator:
     """``visit(width=1440, dark=False)`` gives a page; at the end of the test it must have done nothing wrong."""
     opened = []
 
-    def new(width: int = 1440, height: int = 900, dark: bool = False):
+    def new(width: int = 1440, height: int = 900, dark: bool = False, zone: str = "UTC"):
         context = chromium.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", timezone_id=zone
         )
         context.set_default_timeout(15_000)
         seen = Seen()

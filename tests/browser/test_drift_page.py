@@ -121,3 +121,52 @@ def test_a_paused_page_stays_as_it_is(site, visit):
     site.service.ingest("shop", "unseen.csv", table(6 + BATCHES, ROWS))
     page.locator("#pause").click()
     page.wait_for_function(f"count => {TRACE}.meta.batches.length === count", arg=len(before) + 1)
+
+
+STRIP = "document.querySelector('[id*=drift-strip] .js-plotly-plot')"
+
+
+def test_a_stretch_is_dragged_out_of_the_whole_history(shared, visit):
+    page = visit()
+    open_page(page, f"{shared.url}{SHOP}/drift")
+    everything = cells(page)[1]
+    keys, left, right, middle = page.evaluate(
+        f"""(() => {{
+            const plot = {STRIP}, trace = plot._fullData[0], axis = plot._fullLayout.xaxis;
+            const box = plot.getBoundingClientRect(), at = place => box.left + axis._offset + axis.d2p(trace.x[place]);
+            return [trace.meta.batches, at(4) - 2, at(8) + 2, box.top + box.height / 2];
+        }})()"""
+    )
+    page.mouse.move(left, middle)
+    page.mouse.down()
+    page.mouse.move(right, middle, steps=6)
+    page.mouse.up()
+    page.wait_for_url(f"**start={keys[4]}&end={keys[8]}*")
+    page.wait_for_function(f"() => {TRACE}.meta.batches.length === 5")
+    assert cells(page)[1] == keys[4:9]
+    page.reload()
+    open_page(page, page.url)
+    assert cells(page)[1] == keys[4:9]
+    page.locator("#drift-controls button", has_text="All").click()
+    page.wait_for_function(f"count => {TRACE}.meta.batches.length === count", arg=len(everything))
+    page.wait_for_function("() => !location.search.includes('start=')")
+
+
+@pytest.mark.parametrize(("steps", "word"), [("day", "Day"), ("week", "Week")])
+def test_days_and_weeks_are_merged_batches_with_scores_of_their_own(shared, visit, steps, word):
+    page = visit()
+    open_page(page, f"{shared.url}{SHOP}/drift")
+    page.get_by_role("button", name=word, exact=True).click()
+    page.wait_for_url(f"**steps={steps}*")
+    page.wait_for_function(f"() => {TRACE}.meta.batches.every(key => key.includes('-'))")
+    features, keys, drawn = cells(page)
+    kept = history.periods(shared.service.db, 1, steps)
+    stored = history.heatmap_of_periods(shared.service.db, list(kept.values()))
+    expected = np.array([stored.score[stored.features.index(name)] for name in features])
+    np.testing.assert_allclose(drawn, expected, atol=1e-5, rtol=1e-6)
+    assert f"each {steps} (UTC) are merged" in page.locator("#drift-how").inner_text()
+    click_cell(page, "daily kcal", keys[-1])
+    page.wait_for_url(f"**batch={keys[-1]}*")
+    page.locator("#drift-side", has_text="Week of" if steps == "week" else "Jan 2026").wait_for()
+    page.get_by_role("button", name="Batch", exact=True).click()
+    page.wait_for_function(f"() => {TRACE}.meta.batches.every(key => !key.includes('-'))")

@@ -63,6 +63,8 @@ def open_page(page, url: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_t01_t02_t04_it_opens_offline_and_for_everybody(shared, visit, name):
     page = visit()
+    asked = []
+    page.on("request", lambda one: asked.append(one) if "_dash-update-component" in one.url else None)
     open_page(page, shared.url + PAGES[name])
     assert page.locator("h1").count() == 1
     assert page.locator("main").count() == 1
@@ -78,6 +80,8 @@ def test_t01_t02_t04_it_opens_offline_and_for_everybody(shared, visit, name):
     for points, rows in page.evaluate(BEHIND):
         assert rows >= points > 0
     assert violations(page) == []
+    once = 2 if name == "compare" else 1  # a page is drawn once, and what is compared comes after it
+    assert len(asked) == once
 
 
 @pytest.mark.parametrize("name", PAGES)
