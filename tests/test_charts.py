@@ -234,6 +234,7 @@ def test_confusion_shares_are_of_the_truths_row() -> None:
     assert drawn.data[0].text[0][1] == "10<br>10%"
     change = charts.confusion([[5, -5], [0, 0]], ["no", "yes"], LIGHT, difference=True)
     assert list(change.data[0].text[0]) == ["+5", "−5"]
+    np.testing.assert_allclose(change.data[0].z, [[-1, -1], [0, 0]])  # both are better
 
 
 def test_no_chart_is_offered_to_a_cloud() -> None:

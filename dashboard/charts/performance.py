@@ -258,12 +258,14 @@ def confusion(
 ) -> go.Figure:
     """Truth by prediction: colour is the share of the truth's row, the text its count.
 
-    With ``difference`` the matrix holds counts of b minus a, and the colours diverge around zero.
+    With ``difference`` the matrix holds counts of b minus a, and the colours diverge around zero: towards worse where
+    more rows lie beside the diagonal, or fewer on it.
     """
     counts = np.asarray(matrix, dtype=float)
     totals = counts.sum(axis=1, keepdims=True)
     top = float(np.abs(counts).max()) or 1.0
-    shares = counts / top if difference else counts / np.where(totals == 0, 1, totals)
+    worse = 1 - 2 * np.eye(len(counts))
+    shares = worse * counts / top if difference else counts / np.where(totals == 0, 1, totals)
     names = [short(name, 14) for name in classes]
     scale = (
         [[0, colours.less], [0.5, colours.zero], [1, colours.more]]
