@@ -98,7 +98,7 @@ def _difference(found: Comparison, base: Version, other: Version) -> Any:
     return parts.panel(
         title,
         parts.chart(f"confusion-change-{other.number}", figure, f"{title}: confusion in rows, difference", still=True),
-        sub=f"Rows of v{other.number} minus rows of v{base.number}. Blue is better: more on the diagonal, fewer beside it.",
+        sub=f"In rows: v{other.number} minus v{base.number}. Blue is better: more on the diagonal, fewer off.",
     )
 
 
