@@ -31,14 +31,18 @@ def panel(view: Window, settings: Settings) -> Any:
         return None
     name = say.metric_label(metric)
     columns = [
-        parts.Column("Part of the rows", wide=True), parts.Column("Rows", right=True), parts.Column(name, right=True),
-        parts.Column("Against the others", right=True), parts.Column(f"Against the {last} before", right=True),
+        parts.Column("Part of the rows", wide=True), parts.Column("Rows", right=True, hide=True),
+        parts.Column(name, right=True), parts.Column("Against the others", right=True),
+        parts.Column(f"Against the {last} before", right=True, hide=True),
     ]  # fmt: skip
     rows = [
         [
             parts.clip(f"{part.feature}: {part.words}", 60),
             f"{part.now.rows:,}",
-            _level(metric, part.now),
+            [
+                say.metric_value(metric, part.now.value),
+                html.Div(say.metric_interval(metric, part.now), className="muted small"),
+            ],
             _difference(metric, part.lag, part.lag_sure),
             "–" if part.change is None else _difference(metric, -part.change, part.change_sure),
         ]
