@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
+from dash import Patch
 from numpy.typing import NDArray
 
 from dashboard.charts.frame import (
@@ -327,17 +328,8 @@ def whole_history(
             meta={"column": name, "batches": list(keys)},
         )
     )
-    shapes = [] if metric else [{**alarm_line(colours), "line": {"color": colours.drift, "width": 1, "dash": "dot"}}]
-    if shown is not None and len(keys):
-        sides = {"xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
-        shapes.append(
-            {
-                "type": "rect", **sides, "x0": place.edge(shown.start, -1), "x1": place.edge(shown.end, 1),
-                "fillcolor": colours.band, "line": {"color": colours.muted, "width": 1},
-            }
-        )  # fmt: skip
     figure.update_layout(
-        shapes=shapes,
+        shapes=_over_history(place, shown, colours, bool(metric)),
         margin={"l": 8, "r": 8, "t": 4, "b": 4},
         newselection={"line": {"color": colours.ink, "width": 1, "dash": "solid"}},
         selections=[],
@@ -345,3 +337,25 @@ def whole_history(
     figure.update_yaxes(type="linear" if metric else "log", visible=False, fixedrange=True)
     figure.update_xaxes(fixedrange=True, showticklabels=False, **place.layout())
     return figure
+
+
+def _over_history(place: Axis, shown: Span | None, colours: Palette, metric: bool) -> list[dict]:
+    """The alarm line of a score, and the frame round the stretch in view."""
+    shapes = [] if metric else [{**alarm_line(colours), "line": {"color": colours.drift, "width": 1, "dash": "dot"}}]
+    if shown is not None and len(place.values):
+        sides = {"xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
+        shapes.append(
+            {
+                "type": "rect", **sides, "x0": place.edge(shown.start, -1), "x1": place.edge(shown.end, 1),
+                "fillcolor": colours.band, "line": {"color": colours.muted, "width": 1},
+            }
+        )  # fmt: skip
+    return shapes
+
+
+def moved(place: Axis, shown: Span | None, colours: Palette, metric: bool) -> Patch:
+    """What changes on a drawn strip of the whole history when another stretch comes into view."""
+    patch = Patch()
+    patch["layout"]["shapes"] = _over_history(place, shown, colours, metric)
+    patch["layout"]["selections"] = []
+    return patch
