@@ -7,13 +7,13 @@ from typing import Any
 from dash import html
 
 from dashboard import parts, say, service
+from dashboard.known import POOLED
 from dashboard.window import Window
 from pipeline.performance import segments
 from storage import history
 from storage.records import Metric
 from storage.settings import Settings
 
-MOST_BATCHES = 500  # of a range that are added up
 SHOWN = 12  # parts
 
 
@@ -22,7 +22,7 @@ def panel(view: Window, settings: Settings) -> Any:
     if not len(view):
         return None
     db, owner = service().db, view.monitor
-    last = min(len(view.ids), MOST_BATCHES)
+    last = min(len(view.ids), POOLED)
     first = int(view.ids[-last])
     now = history.parts(db, owner.id, last, int(view.ids[-1]) + 1)
     before = history.parts(db, owner.id, last, first)
@@ -31,21 +31,26 @@ def panel(view: Window, settings: Settings) -> Any:
         return None
     name = say.metric_label(metric)
     columns = [
-        parts.Column("Part of the rows", wide=True), parts.Column("Rows", right=True), parts.Column(name, right=True),
-        parts.Column("Against the others", right=True), parts.Column(f"Against the {last} before", right=True),
+        parts.Column("Part of the rows", wide=True), parts.Column("Rows", right=True, hide=True),
+        parts.Column(name, right=True), parts.Column("Against the others", right=True),
+        parts.Column(f"Against the {last} before", right=True, hide=True),
     ]  # fmt: skip
     rows = [
         [
             parts.clip(f"{part.feature}: {part.words}", 60),
             f"{part.now.rows:,}",
-            _level(metric, part.now),
+            [
+                say.metric_value(metric, part.now.value),
+                html.Div(say.metric_interval(metric, part.now), className="muted small"),
+            ],
             _difference(metric, part.lag, part.lag_sure),
             "–" if part.change is None else _difference(metric, -part.change, part.change_sure),
         ]
         for part in found[:SHOWN]
     ]
+    newest = "Newest " if last < len(view.ids) else ""
     sub = (
-        f"{say.count(len(now), 'labelled batch', 'labelled batches')}; all rows: {_level(metric, whole)}. "
+        f"{newest}{say.count(len(now), 'labelled batch', 'labelled batches')}; all rows: {_level(metric, whole)}. "
         f"The {min(SHOWN, len(found))} weakest of {say.count(len(found), 'part')} with at least "
         f"{settings.segments.min_rows} rows. A difference is marked where chance, over all parts, does not explain it."
     )

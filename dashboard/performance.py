@@ -196,7 +196,7 @@ def _versus(late: Pooled, early: Pooled, names: tuple[str, ...]) -> Any:
     """Every metric in view and in as many labelled batches before it."""
     columns = [
         parts.Column("Metric", wide=True), parts.Column("In view", right=True),
-        parts.Column(f"{early.batches} before" if early.batches else "Before", right=True),
+        parts.Column(f"{early.batches} before" if early.batches else "Before", right=True, hide=True),
         parts.Column("Change", right=True),
     ]  # fmt: skip
     rows = []

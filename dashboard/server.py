@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import logging
 import secrets
@@ -101,7 +102,7 @@ def serve(folder: Path, reached: Reached, interval: float, demo: bool, backup_ho
             _demo(service, schedule, interval)
         app = create_app(service, reached.door)
         app.server.register_blueprint(verbs)
-        _warm(app)
+        warm(app)
         port = listener.getsockname()[1]
         service.access_token = secrets.token_urlsafe(32)
         service.store.hold.note(url=f"http://{_own_name(reached.host)}:{port}", token=service.access_token)
@@ -131,11 +132,16 @@ def _announce(reached: Reached, port: int, folder: Path) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _warm(app: Dash) -> None:
-    """Ask once before anybody else: Dash gathers its callbacks at the first request, and a second one that comes while
-    it does would be told of only some.
+def warm(app: Dash) -> None:
+    """Make ready for the first request.
+
+    Dash gathers its callbacks when it is asked for the first time, and a second question that comes while it does would
+    be told of only some: so it is asked once before anybody else. What is loaded by then stays for good, and the
+    garbage collector is told so: else it walks through all of it at every second page, which takes a tenth of a second.
     """
     app.server.test_client().get("/_dash-dependencies", base_url="http://localhost")
+    gc.collect()
+    gc.freeze()
 
 
 def _quiet_logs() -> None:

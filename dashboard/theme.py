@@ -140,13 +140,14 @@ def template(colours: Palette) -> go.layout.Template:
         "tickfont": {"size": 11, "color": colours.muted},
         "title": {"font": {"size": 11, "color": colours.muted}, "standoff": 8},
         "automargin": True,
+        "ticklabelstandoff": 3,
     }
     return go.layout.Template(
         layout={
             "font": {"family": FONT, "size": 12, "color": colours.ink},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "margin": {"l": 48, "r": 8, "t": 8, "b": 40},  # what axes with a title take, so that nothing is drawn twice
+            "margin": {"l": 50, "r": 8, "t": 8, "b": 44},  # what axes with a title take, so that nothing is drawn twice
             "xaxis": {**axis, "showgrid": False},
             "yaxis": axis,
             "hoverlabel": {

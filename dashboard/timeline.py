@@ -158,12 +158,18 @@ def legend(drawn: charts.DriftView) -> html.Div:
     return parts.legend(*words, *([("none", "   ".join(told))] if told else []))
 
 
-def strip(service: Service, owner: Monitor, view: Window) -> Any:
-    """The whole history in one line, with the stretch in view marked; drag over it to see another."""
+def strip(service: Service, owner: Monitor, view: Window, anew: bool = True) -> Any:
+    """The whole history in one line, with the stretch in view marked; drag over it to see another.
+
+    Not ``anew``: only what changes on it when another stretch comes into view.
+    """
     whole = window(service.db, owner, stretch.Ask("all", axis=view.ask.axis), STRIP, view.line)
     shown = whole.span(int(view.ids[0]), int(view.ids[-1])) if len(view.ids) else None
     span = charts.Span(*shown, "in view") if shown else None
-    return charts.whole_history(whole.place, whole.keys, whole.score, span, theme.palette(look().dark))
+    colours = theme.palette(look().dark)
+    if not anew:
+        return charts.moved(whole.place, span, colours, metric=False)
+    return charts.whole_history(whole.place, whole.keys, whole.score, span, colours)
 
 
 def happenings(drawn: charts.DriftView, view: Window) -> Any:

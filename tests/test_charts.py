@@ -288,3 +288,36 @@ def test_time_is_told_in_one_zone() -> None:
 def test_changes_of_any_size_have_a_sign():
     texts = [say.signed(value) for value in (3.4e-5, -3.4e-5, 0.0, 1234.5, -2.0)]
     assert texts == ["+3.4e−05", "−3.4e−05", "±0", "+1,234", "−2"]
+
+
+def test_a_gap_stays_a_gap_in_the_band_of_quantiles():
+    low, high = np.arange(8.0), np.arange(8.0) + 2
+    low[3:5] = np.nan
+    band = charts.features.shade(np.arange(8), low, high, LIGHT.band)
+    first, second = (list(part) for part in _outlines(band.x, band.y))
+    assert first == [(0, 0), (1, 1), (2, 2), (2, 4), (1, 3), (0, 2)]
+    assert second == [(5, 5), (6, 6), (7, 7), (7, 9), (6, 8), (5, 7)]
+    assert not charts.features.shade(np.arange(2), np.full(2, np.nan), np.ones(2), LIGHT.band).x
+
+
+def _outlines(x, y):
+    """Corners of each outline."""
+    part = []
+    for corner in zip(x, y, strict=True):
+        if corner[0] is None:
+            yield part
+            part = []
+        else:
+            part.append(corner)
+
+
+def test_lanes_stand_beneath_each_other_over_one_axis():
+    def line():
+        return go.Scatter(x=[1, 2], y=[1, 2])
+
+    drawn = frame.laned([(30, [line()], {}), (50, [line(), line()], {"visible": False})], 20, {"showgrid": False})
+    assert [trace.yaxis for trace in drawn.data] == ["y", "y2", "y2"]
+    assert drawn.layout.yaxis.domain == pytest.approx((0.7, 1.0))
+    assert drawn.layout.yaxis2.domain == pytest.approx((0.0, 0.5))
+    assert drawn.layout.xaxis.anchor == "y2"
+    assert drawn.layout.yaxis2.visible is False

@@ -4,7 +4,7 @@
   let before = null;
 
   function enter() {
-    if (before || !window.Plotly) return;
+    if (before) return;
     const plots = [...document.querySelectorAll(".js-plotly-plot")].filter((plot) => plot._fullLayout && plot.clientWidth);
     const dark = window.driftTheme.get() === "dark";
     before = { dark, plots: plots.map((plot) => ({ plot, data: plot.data, layout: plot.layout })) };

@@ -19,7 +19,7 @@ from dashboard.charts.performance import (
     told,
 )
 from dashboard.charts.replays import SMOOTH, Run, frontier, replays
-from dashboard.charts.timeline import DriftView, drift_timeline, ordered, whole_history
+from dashboard.charts.timeline import DriftView, drift_timeline, moved, ordered, whole_history
 from dashboard.charts.versions import MOST_VERSIONS, Node, Return, dumbbell, lineage, reigns
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "history",
     "lineage",
     "metric_line",
+    "moved",
     "ordered",
     "refreshed",
     "reigns",

@@ -197,7 +197,7 @@ def history(
 ) -> go.Figure:
     """A feature's drift score over columns, with the alarm line; the chosen stretch is shaded."""
     figure = blank(
-        colours, 230, margin={"l": 56, "b": place.room}, showlegend=False, uirevision="history", dragmode="select",
+        colours, 230, margin={"l": 60, "b": place.room}, showlegend=False, uirevision="history", dragmode="select",
         selectdirection="h",
     )  # fmt: skip
     figure.add_trace(

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
-from dashboard.charts.frame import Axis, Mark, Span, blank, mark_traces, plain, short
+from dashboard.charts.frame import Axis, Mark, Span, blank, laned, mark_traces, plain, short
 from dashboard.theme import Palette, template
 
 DENSE = 90  # batches, above which a running mean is drawn
@@ -52,43 +51,34 @@ def metric_line(view: MetricView, colours: Palette, compact: bool = False) -> go
 
     ``compact`` leaves out the lanes of happenings and labels.
     """
-    heights = [190] if compact else [280, 14, 24, 46]
-    figure = make_subplots(
-        rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=0 if compact else 0.025, row_heights=heights
-    )
-    for trace in _metric_traces(view, colours):
-        figure.add_trace(trace, row=1, col=1)
+    metric = {
+        "title_text": view.label.lower() if view.label.isalpha() else view.label,
+        "tickformat": ".0%" if view.percent else None,
+        "nticks": 6,
+    }
+    lanes: list[tuple[float, list, dict[str, Any]]] = [(190 if compact else 280, _metric_traces(view, colours), metric)]
     if not compact:
-        for trace in _reign_traces(view, colours):
-            figure.add_trace(trace, row=2, col=1)
-        for trace in mark_traces(view.marks, view.place, colours):
-            figure.add_trace(trace.update(showlegend=False), row=3, col=1)
-        figure.add_trace(_coverage(view, colours), row=4, col=1)
-        figure.update_yaxes(visible=False, range=[-0.5, 0.5], fixedrange=True, row=2, col=1)
-        figure.update_yaxes(visible=False, range=[-0.2, 1.2], fixedrange=True, row=3, col=1)
-        figure.update_yaxes(
-            tickformat=".0%", range=[0, 1.05], tickvals=[0, 1], title_text="labelled", fixedrange=True, row=4, col=1
-        )
-    figure.update_layout(
+        marks = [trace.update(showlegend=False) for trace in mark_traces(view.marks, view.place, colours)]
+        unseen = {"visible": False, "fixedrange": True}
+        labelled = {"tickformat": ".0%", "range": [0, 1.05], "tickvals": [0, 1], "title_text": "labelled"}
+        lanes += [
+            (14, _reign_traces(view, colours), {**unseen, "range": [-0.5, 0.5]}),
+            (24, marks, {**unseen, "range": [-0.2, 1.2]}),
+            (46, [_coverage(view, colours)], {**labelled, "fixedrange": True}),
+        ]
+    return laned(
+        lanes,
+        gap=10,
+        across={"showgrid": False, "title_text": view.place.title, **view.place.layout()},
         template=template(colours),
-        height=sum(heights) + (60 if compact else 90),
+        height=sum(height for height, *_ in lanes) + (60 if compact else 90),
         shapes=_reign_shapes(view, colours),
         annotations=_reign_names(view, colours),
-        margin={"l": 56, "r": 8, "t": 24, "b": view.place.room},
+        margin={"l": 60, "r": 8, "t": 24, "b": view.place.room},
         uirevision="performance",
         hovermode="closest",
         showlegend=False,
     )
-    figure.update_xaxes(showgrid=False, **view.place.layout())
-    figure.update_xaxes(title_text=view.place.title, row=len(heights), col=1)
-    figure.update_yaxes(
-        title_text=view.label.lower() if view.label.isalpha() else view.label,
-        tickformat=".0%" if view.percent else None,
-        nticks=6,
-        row=1,
-        col=1,
-    )
-    return figure
 
 
 def told(view: MetricView) -> NDArray[np.float64]:
@@ -317,7 +307,7 @@ def _count(cell: float, signed: bool) -> str:
 def calibration(said: Sequence[float], came: Sequence[float], rows: Sequence[int], colours: Palette) -> go.Figure:
     """Said chance against what came, with the number of rows behind each point."""
     said, came, rows = np.asarray(said, float), np.asarray(came, float), np.asarray(rows, float)
-    figure = blank(colours, 290, margin_l=56, showlegend=False)
+    figure = blank(colours, 290, margin_l=60, showlegend=False)
     figure.add_trace(
         go.Scatter(
             x=[0, 1], y=[0, 1], mode="lines", line={"width": 1, "dash": "dash", "color": colours.rule},

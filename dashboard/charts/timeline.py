@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
+from dash import Patch
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
 from dashboard.charts.frame import (
     FLOOR,
@@ -22,6 +22,7 @@ from dashboard.charts.frame import (
     Span,
     alarm_line,
     blank,
+    laned,
     mark_traces,
     on_score_axis,
     plain,
@@ -63,39 +64,31 @@ def drift_timeline(view: DriftView, colours: Palette, narrow: bool = False) -> g
     """Three lanes under each other: batch score with its alarm line, happenings (and known truth), the heatmap."""
     lane = 26 + 18 * bool(view.truths)
     heat = max(90, (20 if narrow else ROW) * len(view.features))
-    heights = [150, lane, heat]
-    figure = make_subplots(
-        rows=3, cols=1, shared_xaxes=True, vertical_spacing=14 / (sum(heights) + 28), row_heights=heights
-    )
-    for trace in [*_score_traces(view, colours), *_score_signs(view, colours)]:
-        figure.add_trace(trace, row=1, col=1)
-    for trace in [*mark_traces(view.marks, view.place, colours, 0.5), *_truth_traces(view, colours)]:
-        figure.add_trace(trace, row=2, col=1)
-    for trace in _heat_traces(view, colours, narrow):
-        figure.add_trace(trace, row=3, col=1)
-    figure.update_layout(
+    scores = [*_score_traces(view, colours), *_score_signs(view, colours)]
+    happened = [*mark_traces(view.marks, view.place, colours, 0.5), *_truth_traces(view, colours)]
+    rows = {
+        "tickvals": list(range(len(view.features))),
+        "ticktext": [short(name, _name(narrow)) for name in view.features],
+        "autorange": "reversed",
+        "showgrid": False,
+        "fixedrange": True,
+    }
+    return laned(
+        [
+            (150, scores, score_axis()),
+            (lane, happened, {"visible": False, "range": [-1.1 if view.truths else -0.2, 1.2], "fixedrange": True}),
+            (heat, _heat_traces(view, colours, narrow), rows),
+        ],
+        gap=14,
+        across={"showgrid": False, "title_text": view.place.title, **view.place.layout(view.steps)},
         template=template(colours),
-        height=sum(heights) + 28 + 70,
+        height=150 + lane + heat + 98,
         showlegend=False,
         shapes=_shapes(view, colours),
         margin={"l": _names_room(view, narrow), "r": 20 if narrow else 8, "t": 10, "b": view.place.room},
         uirevision="drift",
         hovermode="closest",
     )
-    figure.update_xaxes(showgrid=False, **view.place.layout(view.steps))
-    figure.update_xaxes(title_text=view.place.title, row=3, col=1)
-    figure.update_yaxes(**score_axis(), row=1, col=1)
-    figure.update_yaxes(visible=False, range=[-1.1 if view.truths else -0.2, 1.2], fixedrange=True, row=2, col=1)
-    figure.update_yaxes(
-        tickvals=list(range(len(view.features))),
-        ticktext=[short(name, _name(narrow)) for name in view.features],
-        autorange="reversed",
-        showgrid=False,
-        fixedrange=True,
-        row=3,
-        col=1,
-    )
-    return figure
 
 
 def _name(narrow: bool) -> int:
@@ -107,7 +100,7 @@ def _names_room(view: DriftView, narrow: bool) -> int:
     """Pixels that the names beside the rows take, a little too many rather than too few (see ``Axis.room``)."""
     shown = [name[: _name(narrow)] for name in view.features]
     wide = [sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in name) for name in shown]
-    return 18 + round(5.8 * max(wide, default=6))
+    return 21 + round(5.8 * max(wide, default=6))
 
 
 def _score_traces(view: DriftView, colours: Palette) -> list[go.Scatter]:
@@ -335,17 +328,8 @@ def whole_history(
             meta={"column": name, "batches": list(keys)},
         )
     )
-    shapes = [] if metric else [{**alarm_line(colours), "line": {"color": colours.drift, "width": 1, "dash": "dot"}}]
-    if shown is not None and len(keys):
-        sides = {"xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
-        shapes.append(
-            {
-                "type": "rect", **sides, "x0": place.edge(shown.start, -1), "x1": place.edge(shown.end, 1),
-                "fillcolor": colours.band, "line": {"color": colours.muted, "width": 1},
-            }
-        )  # fmt: skip
     figure.update_layout(
-        shapes=shapes,
+        shapes=_over_history(place, shown, colours, bool(metric)),
         margin={"l": 8, "r": 8, "t": 4, "b": 4},
         newselection={"line": {"color": colours.ink, "width": 1, "dash": "solid"}},
         selections=[],
@@ -353,3 +337,25 @@ def whole_history(
     figure.update_yaxes(type="linear" if metric else "log", visible=False, fixedrange=True)
     figure.update_xaxes(fixedrange=True, showticklabels=False, **place.layout())
     return figure
+
+
+def _over_history(place: Axis, shown: Span | None, colours: Palette, metric: bool) -> list[dict]:
+    """The alarm line of a score, and the frame round the stretch in view."""
+    shapes = [] if metric else [{**alarm_line(colours), "line": {"color": colours.drift, "width": 1, "dash": "dot"}}]
+    if shown is not None and len(place.values):
+        sides = {"xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
+        shapes.append(
+            {
+                "type": "rect", **sides, "x0": place.edge(shown.start, -1), "x1": place.edge(shown.end, 1),
+                "fillcolor": colours.band, "line": {"color": colours.muted, "width": 1},
+            }
+        )  # fmt: skip
+    return shapes
+
+
+def moved(place: Axis, shown: Span | None, colours: Palette, metric: bool) -> Patch:
+    """What changes on a drawn strip of the whole history when another stretch comes into view."""
+    patch = Patch()
+    patch["layout"]["shapes"] = _over_history(place, shown, colours, metric)
+    patch["layout"]["selections"] = []
+    return patch

@@ -97,7 +97,7 @@ class Return:
 
 def lineage(nodes: Sequence[Node], returns: Sequence[Return], colours: Palette) -> go.Figure:
     """From parent to child, oldest left: champions on the trunk, others beneath it, returns as arcs above."""
-    figure = blank(colours, 210 if returns else 176, margin={"l": 8, "b": 24}, showlegend=False, uirevision="lineage")
+    figure = blank(colours, 210 if returns else 176, margin={"l": 8, "b": 28}, showlegend=False, uirevision="lineage")
     lane = [0.0 if node.trunk else -1.0 for node in nodes]
     for dash, wanted in (("solid", True), ("dot", False)):
         x, y = _branches(nodes, lane, wanted)

@@ -182,7 +182,7 @@ def choose(
     regions = _regions(owner, view, drawn, wanted)
     kept = scope.kept(search, ("feature", "batch"))
     moved = any(wanted[key] != asked[key] for key in timeline.STRETCH)
-    strip = timeline.strip(serving, owner, view) if moved else no_update
+    strip = timeline.strip(serving, owner, view, anew=wanted["x"] != asked["x"]) if moved else no_update
     return (
         _figure(drawn), strip, *[regions[name] for name in REGIONS], wanted,
         scope.search({**timeline.query_of(wanted), **kept}),

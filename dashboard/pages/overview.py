@@ -54,11 +54,8 @@ def _read() -> tuple[Any, Any, str]:
     serving = service()
     monitors = history.monitors(serving.db)
     bad = [item for item in monitors if item.health in ("unreliable", "needs_you", "learning")]
-    title = (
-        f"{say.listing([item.name for item in bad])} {'needs' if len(bad) == 1 else 'need'} attention"
-        if bad
-        else f"All {len(monitors)} models can be trusted"
-    )
+    new = [item for item in monitors if item.health == "no_data"]
+    title = _title(bad, new, len(monitors))
     columns = [
         parts.Column("State"),
         parts.Column("Monitor"),
@@ -73,6 +70,19 @@ def _read() -> tuple[Any, Any, str]:
         say.count(len(monitors), "monitor"), parts.table(columns, rows, "All monitors"), flush=True,
     )  # fmt: skip
     return inbox.waiting(serving), table, title
+
+
+def _title(bad: list[Monitor], new: list[Monitor], total: int) -> str:
+    """What is most worth knowing of all monitors; one without a batch is not said to be trusted."""
+    if bad:
+        return f"{say.listing([item.name for item in bad])} {'needs' if len(bad) == 1 else 'need'} attention"
+    if len(new) == total:
+        return "Nothing to judge yet"
+    if new:
+        return (
+            f"{total - len(new)} of {total} models can be trusted; {say.listing([one.name for one in new])} has no data"
+        )
+    return f"All {total} models can be trusted"
 
 
 def _row(serving: Any, monitor: Monitor) -> list[Any]:

@@ -77,20 +77,23 @@ def _view(owner: Monitor, asked: dict[str, str]) -> Window:
     return window(service().db, owner, wanted, 150 if look().narrow else stretch.MOST)
 
 
-def _strip(owner: Monitor, view: Window, found: Known) -> Any:
-    """The metric over the whole history; drag over it to see a stretch. ``found`` is what is known of those in view."""
-    db = service().db
+def _strip(owner: Monitor, view: Window, found: Known, anew: bool) -> Any:
+    """The metric over the whole history; drag over it to see a stretch. ``found`` is what is known of those in view.
+
+    Not ``anew``: only what changes on it when another stretch comes into view.
+    """
+    db, colours = service().db, theme.palette(look().dark)
     whole = window(db, owner, stretch.Ask("all"), 200, view.line)
-    shown = whole.span(int(view.ids[0]), int(view.ids[-1])) if len(view) else None
+    ends = whole.span(int(view.ids[0]), int(view.ids[-1])) if len(view) else None
+    shown = charts.Span(*ends, "in view") if ends else None
+    if not anew:
+        return charts.moved(whole.place, shown, colours, metric=True)
     drawn = metric_view(db, whole, found if len(view.ids) == len(whole.ids) else known(db, whole, found.metric))
-    return charts.whole_history(
-        whole.place, whole.keys, charts.told(drawn), charts.Span(*shown, "in view") if shown else None,
-        theme.palette(look().dark), drawn.label,
-    )  # fmt: skip
+    return charts.whole_history(whole.place, whole.keys, charts.told(drawn), shown, colours, drawn.label)
 
 
-def _read(owner: Monitor, view: Window, asked: dict[str, str]) -> tuple[Any, Any, dict[str, Any]]:
-    """The chart, the strip, and everything else on the page by name."""
+def _read(owner: Monitor, view: Window, asked: dict[str, str], anew: bool = True) -> tuple[Any, Any, dict[str, Any]]:
+    """The chart, the strip (or, unless ``anew``, what changes on it), and everything else on the page by name."""
     serving = service()
     primary, names = metrics(serving.db, owner)
     metric = asked["metric"] if asked["metric"] in names else primary
@@ -100,7 +103,7 @@ def _read(owner: Monitor, view: Window, asked: dict[str, str]) -> tuple[Any, Any
     options = [(name, say.metric_label(name)) for name in names]
     return (
         figure,
-        _strip(owner, view, found),
+        _strip(owner, view, found, anew),
         {
             "head": performance.heading(owner, view, found),
             "controls": [
@@ -154,7 +157,7 @@ def choose(pressed: dict | None, start: str, end: str, brushed: dict | None, ask
     view = _view(owner, wanted)
     if not len(view):
         raise scope.nothing_there()
-    figure, strip, regions = _read(owner, view, wanted)
+    figure, strip, regions = _read(owner, view, wanted, anew=wanted["metric"] != asked["metric"])
     query = scope.search({key: wanted[key] for key in KEYS if wanted[key]})
     return figure, strip, *[regions[name] for name in REGIONS], wanted, query
 

@@ -322,6 +322,7 @@ def main(arguments: list[str]) -> int:
     import waitress
 
     from dashboard.app import create_app
+    from dashboard.server import warm
 
     size = f"{options.batches}-{options.features}-{options.versions}"
     folder = options.keep or Path(tempfile.gettempdir()) / f"drift-pages-{size}"
@@ -332,7 +333,9 @@ def main(arguments: list[str]) -> int:
     service = Service(folder)
     retrain.prepare()  # as the program does when it starts
     newest = history.batches(service.db, service.the_monitor("long").id, last=1)[0].id
-    server = waitress.create_server(create_app(service).server, host="127.0.0.1", port=0, threads=8)
+    app = create_app(service)
+    warm(app)
+    server = waitress.create_server(app.server, host="127.0.0.1", port=0, threads=8)
     threading.Thread(target=server.run, daemon=True).start()
     url = f"http://127.0.0.1:{server.effective_port}"
     found = measure(url, options.times, executable, newest, options.only)

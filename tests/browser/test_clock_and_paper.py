@@ -80,3 +80,13 @@ def test_a_page_prints_light_whole_and_without_controls(shared, visit, path):
     page.wait_for_function(f"before => JSON.stringify(({WIDTHS})()) === JSON.stringify(before)", arg=before)
     assert set(page.evaluate(INKS)) == {"#E6EAF0"}
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_a_page_without_charts_prints_light_too(shared, visit):
+    page = visit(dark=True)
+    open_page(page, f"{shared.url}{SHOP}/events")
+    page.emulate_media(media="print")
+    page.wait_for_function("() => document.documentElement.getAttribute('data-bs-theme') === 'light'")
+    assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(27, 36, 48)"
+    page.emulate_media(media="screen")
+    page.wait_for_function("() => document.documentElement.getAttribute('data-bs-theme') === 'dark'")

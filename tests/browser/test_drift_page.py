@@ -126,6 +126,19 @@ def test_a_paused_page_stays_as_it_is(site, visit):
 STRIP = "document.querySelector('[id*=drift-strip] .js-plotly-plot')"
 
 
+def framed(page) -> list[str]:
+    """The batches inside the frame on the strip, on which nothing is selected any more."""
+    assert page.evaluate(f"({STRIP}._fullLayout.selections || []).length") == 0
+    return page.evaluate(
+        f"""(() => {{
+            const plot = {STRIP}, trace = plot._fullData[0], axis = plot._fullLayout.xaxis;
+            const [low, high] = plot._fullLayout.shapes.filter(one => one.type === 'rect')
+                .flatMap(one => [axis.d2c(one.x0), axis.d2c(one.x1)]);
+            return trace.meta.batches.filter((_, at) => low <= axis.d2c(trace.x[at]) && axis.d2c(trace.x[at]) <= high);
+        }})()"""
+    )
+
+
 def test_a_stretch_is_dragged_out_of_the_whole_history(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/drift")
@@ -144,11 +157,13 @@ def test_a_stretch_is_dragged_out_of_the_whole_history(shared, visit):
     page.wait_for_url(f"**start={keys[4]}&end={keys[8]}*")
     page.wait_for_function(f"() => {TRACE}.meta.batches.length === 5")
     assert cells(page)[1] == keys[4:9]
+    assert framed(page) == keys[4:9]
     page.reload()
     open_page(page, page.url)
     assert cells(page)[1] == keys[4:9]
     page.locator("#drift-controls button", has_text="All").click()
     page.wait_for_function(f"count => {TRACE}.meta.batches.length === count", arg=len(everything))
+    assert framed(page) == everything
     page.wait_for_function("() => !location.search.includes('start=')")
 
 
