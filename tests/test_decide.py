@@ -78,6 +78,12 @@ def test_drift_with_a_hint_of_harm_is_answered() -> None:
     assert decide(harmless, SETTINGS).action == "keep"
 
 
+def test_a_hint_of_harm_has_to_be_the_clearer_the_longer_the_drift_lasts() -> None:
+    dip = last(stream([0.9] * 11 + [0.872]), verdict="drift", score=3.0, drifted=("a",))
+    assert decide(replace(dip, onset=12), SETTINGS).trigger == "drift"
+    assert decide(replace(dip, onset=2), SETTINGS).trigger == "none"
+
+
 LOST = [0.9, 0.9, 0.8, 0.8]
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline import models, retrain
 from pipeline.retrain import gates, labels
+from pipeline.retrain.entries import stand
 from pipeline.retrain.field import Trusted, apart, lay_out, trust
 from pipeline.retrain.recipes import Rows
 from storage.errors import Unhealthy
@@ -192,6 +193,16 @@ def test_a_changed_world_is_not_doubted() -> None:
         moved = tuple(LabelledRows(i, rows(700, 40 + 10 * seed + i, 1.2)) for i in (4, 5))
         asked = replace(asked, batches=(*asked.batches, *moved))
         assert labels.doubts(asked, asked.champion.model) == {}
+
+
+def test_who_is_clearly_behind_on_the_second_half_of_the_jury_is_not_tried_on_the_first() -> None:
+    asked = order([0, 0, 1.4, 1.4, 1.4], change_at=4, trigger="performance")
+    field = lay_out(asked)
+    entries, _ = stand(asked, field, asked.champion.model, lambda message: None)
+    tried = {entry.name: entry.early is not None for entry in entries}
+    assert not tried["all history"]
+    assert tried["since batch 4"]
+    assert [entry.name for entry in entries if entry.behind] == [name for name, both in tried.items() if not both]
 
 
 def test_labels_that_a_person_accepted_are_learned() -> None:

@@ -14,7 +14,7 @@ from storage.settings import Settings
 CHUNK = 1000  # rows put together when the usual level is looked for
 LATELY, RESTLESS = 12, 4  # so many champions within so many batches: the world turns, and a loss needs less proof
 SHORT = 2.0  # times what is worth acting on: so far below the old level is not restored
-HINT = 0.1  # p-value of a measured loss that is enough when the inputs drift as well
+HINT = 0.1  # p-value of a measured loss that is enough on the first batch of a drift; the looks share it
 
 
 def _person(situation: Situation, settings: Settings, shift: Shift | None) -> Signal | None:
@@ -69,7 +69,9 @@ def _drift(situation: Situation, settings: Settings, shift: Shift | None) -> Sig
         return None
     since = [p for p in measured(situation) if p.batch_id >= situation.onset]
     rows = sum(p.measured.rows for p in since if p.measured)
-    if rows < settings.retrain.min_labelled or shift.p_value >= HINT or shift.rise < material(situation, settings):
+    if rows < settings.retrain.min_labelled or shift.rise < material(situation, settings):
+        return None
+    if shift.p_value >= HINT / len(since):  # each batch is another look, and one of many looks will seem a hint
         return None
     named = sorted({name for p in situation.points if p.batch_id >= situation.onset for name in p.drifted})
     told = f"The inputs drift since batch {situation.onset} ({', '.join(named[:4]) or 'many small moves'})"

@@ -22,7 +22,6 @@ from pipeline.retrain.order import Order, Rival
 from pipeline.retrain.recipes import LEAST, Rows, recipes
 from storage.errors import Refused
 
-SAME = 0.05  # of its rows that a candidate may gain within the jury without being fitted anew
 RACE = 0.05  # p-value at which a candidate is clearly behind another
 
 
@@ -86,7 +85,7 @@ def stand(order: Order, field_: Field, champion: Model, tell: Progress) -> tuple
         if runner is not None:
             runners.append(runner)
         tell({"done": done + 1, "of": len(rows) + 1, "what": recipe.name})
-    behind = _behind(order, labels[field_.middle - field_.jury :], runners)
+    behind = _behind(order, field_, runners)
     entries += [_entry(order, field_, runner, labels, base, n in behind) for n, runner in enumerate(runners)]
     return entries, base
 
@@ -106,34 +105,29 @@ class _Runner:
     """A recipe on the second half of the jury."""
 
     recipe: Rows
-    stop: int  # row before which it learned
     model: Model
     said: Predictions
     seconds: float
 
 
 def _run(order: Order, field_: Field, recipe: Rows) -> _Runner | None:
-    """A recipe with what was there before the second half of the jury; None when it cannot be learned.
-
-    Where the first half would add next to nothing to its rows, one fit stands for both.
-    """
+    """A recipe with what was there before the second half of the jury; None when it cannot be learned."""
     began = time.perf_counter()
-    half, before = field_.middle - field_.jury, len(recipe.chosen(field_.jury))
-    grows = recipe.length is None and half <= SAME * before
-    stop = field_.jury if grows else field_.middle
-    model = _learned(order, field_, recipe, stop)
+    model = _learned(order, field_, recipe, field_.middle)
     if model is None:
         return None
     said = models.predict(model, field_.table.slice(field_.middle))
-    return _Runner(recipe, stop, model, said, time.perf_counter() - began)
+    return _Runner(recipe, model, said, time.perf_counter() - began)
 
 
-def _behind(order: Order, labels: NDArray[Any], runners: Sequence[_Runner]) -> set[int]:
-    """Those clearly worse than the best on the second half: on the first they need not be tried."""
-    if len(runners) < 2:
+def _behind(order: Order, field_: Field, runners: Sequence[_Runner]) -> set[int]:
+    """Those clearly worse on the second half than the best that can stand on both: the first they need not try."""
+    labels = field_.labels[field_.middle :]
+    whole = [runner for runner in runners if len(runner.recipe.chosen(field_.jury)) >= LEAST]
+    if len(whole) < 2:
         return set()
-    leads = [compared(order, labels, runners[0].said, runner.said).gain.value for runner in runners]
-    best = runners[int(np.nanargmax(leads))] if np.isfinite(leads).any() else runners[0]
+    leads = [compared(order, labels, whole[0].said, runner.said).gain.value for runner in whole]
+    best = whole[int(np.argmax(np.nan_to_num(leads, nan=-np.inf)))]
     return {
         n
         for n, runner in enumerate(runners)
@@ -147,14 +141,12 @@ def _entry(
     """A recipe judged on each half of the jury with what was there before, unless it is behind on the second."""
     began = time.perf_counter()
     half, recipe = field_.middle - field_.jury, runner.recipe
-    early = runner.model if runner.stop == field_.jury else None
-    if early is None and not behind:
-        early = _learned(order, field_, recipe, field_.jury)
+    early = None if behind else _learned(order, field_, recipe, field_.jury)
     first = models.predict(early, field_.table.slice(field_.jury, half)) if early else part(base, slice(0, half))
     said = joined(first, runner.said)
     seconds = runner.seconds + time.perf_counter() - began
     return Entry(
-        recipe.name, runner.model, said, compared(order, labels, base, said), recipe.chosen(runner.stop), seconds,
+        recipe.name, runner.model, said, compared(order, labels, base, said), recipe.chosen(field_.middle), seconds,
         early, rows=recipe, behind=behind,
     )  # fmt: skip
 
