@@ -22,7 +22,8 @@ from storage.errors import Refused
 from storage.records import LabelledRows, Metric, Schema
 from storage.settings import Settings
 
-FOLDS = 4  # when the table is small
+FOLDS = 4  # of a small table, for the learning curve
+MEASURED = 8  # of a small table, for what is measured: models of nearly all its rows, so that the level is not too low
 SMALL = 5_000  # rows up to which the first training is cross-fitted
 APART, MOST_APART = 0.2, 2_000  # of more rows, what it is measured on
 
@@ -48,7 +49,7 @@ def train_first(
     Returns
     -------
     Outcome
-        ``promote``; ``metrics`` come from a part kept apart, or for small tables from four-fold cross-fitting.
+        ``promote``; ``metrics`` come from a part kept apart, or for small tables from eight-fold cross-fitting.
 
     Raises
     ------
@@ -125,8 +126,8 @@ def _unseen(
         kept = np.arange(n) % every == every - 1
         folds = [(np.flatnonzero(~kept), np.flatnonzero(kept) if kept.any() else np.arange(n))]
     else:
-        turn = np.arange(n) % FOLDS
-        folds = [(np.flatnonzero(turn != k), np.flatnonzero(turn == k)) for k in range(FOLDS)]
+        turn = np.arange(n) % MEASURED
+        folds = [(np.flatnonzero(turn != k), np.flatnonzero(turn == k)) for k in range(MEASURED)]
     at, said, judge = [], [], None
     for inside, outside in folds:
         try:
