@@ -255,13 +255,43 @@ def test_wobble_of_the_reference_widens_the_null():
     feature = (Feature("x", "numeric"),)
     reference = days(40)
     grid = fit_grid(reference, feature)
-    assert grid.features[0].wobble == pytest.approx(0.04, rel=0.65)
+    assert max(grid.features[0].alike) == pytest.approx(12.0, rel=0.65)  # 300 rows of which 0.04 is in common
     base = profile(reference, grid)
     alarms = sum(score(base, profile(days(1), grid), PLAIN).drift for _ in range(60))
-    still = Grid((replace(grid.features[0], wobble=0.0),), grid.linked, grid.peaks, grid.bonds, grid.rests)
+    still = Grid((replace(grid.features[0], wobble=0.0, alike=()),), grid.linked, grid.peaks, grid.bonds, grid.rests)
     deaf = Profile(still, base.rows, base.features, base.joint)
     without = sum(score(deaf, replace(profile(days(1), grid), grid=still), PLAIN).drift for _ in range(60))
     assert alarms <= 4 < without
+
+
+def test_rows_that_are_alike_over_a_short_stretch_widen_the_null_and_no_more_than_that():
+    rng = np.random.default_rng(18)
+
+    def hours(count: int) -> pa.Table:
+        common = rng.normal(0, np.sqrt(0.05), (3, count)).repeat(50, axis=1)
+        return pa.table({f"x{at}": one + rng.normal(size=50 * count) for at, one in enumerate(common)})
+
+    reference = hours(120)
+    grid = fit_grid(reference, tuple(Feature(f"x{at}", "numeric") for at in range(3)))
+    assert all(1.2 < max(one.alike) < 6 for one in grid.features)  # 49 rows with 0.05 in common, or a little more
+    base = profile(reference, grid)
+    alarms = sum(score(base, profile(hours(20), grid), PLAIN).drift for _ in range(60))
+    still = replace(grid, features=tuple(replace(one, wobble=0.0, alike=()) for one in grid.features))
+    deaf = Profile(still, base.rows, base.features, base.joint)
+    without = sum(score(deaf, replace(profile(hours(20), grid), grid=still), PLAIN).drift for _ in range(60))
+    assert alarms <= 6 < without
+    moved = hours(20)
+    moved = with_column(moved, "x1", moved["x1"].to_numpy() + 0.4)
+    assert [one.name for one in score(base, profile(moved, grid), PLAIN).features if one.drift] == ["x1"]
+
+
+def test_rows_in_no_order_and_rows_sorted_by_a_feature_have_no_wobble():
+    rng = np.random.default_rng(19)
+    values = rng.normal(size=(4, 6_000))
+    values[3].sort()
+    features = tuple(Feature(f"x{at}", "numeric") for at in range(4))
+    grid = fit_grid(pa.table({f"x{at}": line for at, line in enumerate(values)}), features)
+    assert [(one.wobble, one.alike) for one in grid.features] == [(0.0, ())] * 4
 
 
 # --- faults -----------------------------------------------------------------------------------------------------------
@@ -288,6 +318,22 @@ def test_a_shift_is_no_unit(low: str, moved: float, rows: int):
     )
     assert report.faults == ()
     assert report.drifted[0] == "x"
+
+
+@pytest.mark.parametrize("zeros", [0.5, 0.502, 0.505, 0.51])
+def test_a_unit_is_sought_where_half_of_the_values_are_zero(zeros: float):
+    """The median of the reference lies within the cell of the zeros, as small as a float can be."""
+    rng = np.random.default_rng(24)
+
+    def rows(count: int, share: float) -> np.ndarray:
+        return np.where(np.arange(count) < share * count, 0.0, rng.lognormal(2, 0.5, count))
+
+    known = Watched(pa.table({"x": rows(4_000, zeros), "y": rng.normal(size=4_000)}))
+    batch = rows(1_000, 0.45)
+    batch[::10] *= 1_000.0
+    with np.errstate(all="raise", under="ignore"):
+        report = known.judge(pa.table({"x": batch, "y": rng.normal(size=1_000)}))
+    assert [(fault.feature, fault.kind) for fault in report.faults] == [("x", "unit")]
 
 
 @pytest.mark.parametrize("rows", [200, 1000])

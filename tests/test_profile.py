@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 import warnings
 from decimal import Decimal
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.profile import Grid, Profile, distribution, fit_grid, infer, merge, profile, summary
+from storage.errors import Unhealthy
 from storage.records import Feature
 
 ROWS = 400
@@ -115,6 +117,17 @@ def test_more_rows_than_a_piece_holds():
 
 def test_grid_round_trips_as_json():
     assert Grid.from_json(GRID.to_json()) == GRID
+
+
+def test_a_grid_of_the_first_format_is_read_and_one_of_a_later_format_refused():
+    plain = json.loads(GRID.to_json())
+    plain["format"] = 1
+    plain["features"][0]["wobble"] = 0.01  # format 1 knew no blocks: what moved was taken to move with every row
+    old = Grid.from_json(json.dumps(plain))
+    assert (old.features[0].wobble, old.features[0].alike) == (0.01, ())
+    assert old.features[1:] == GRID.features[1:]
+    with pytest.raises(Unhealthy, match="newer program"):
+        Grid.from_json(json.dumps(plain | {"format": 99}))
 
 
 def test_parts_of_features_the_grid_does_not_know_are_passed_over():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.drift.eyes import at_most, unbiased
 from pipeline.drift.laws import log_chi2, log_peaked, log_skewed
-from pipeline.drift.sides import Side, Ties
+from pipeline.drift.sides import Side, Ties, effective
 from pipeline.profile import Profile
 
 Floats = NDArray[np.float64]
@@ -143,7 +143,8 @@ def moves(base: Side, seen: Profile) -> Moves | None:
         return None
     use = ties.varying
     gaps = (joint.firsts[use] / n - ties.means[use]) / ties.spreads[use]
-    errors = np.sqrt((1 + n * ties.wobble[use]) / n + 1 / m)
+    alone_n, alone_m = effective(np.full(len(use), n), np.full(len(use), m), ties.wobble[use])
+    errors = np.sqrt(1 / alone_n + 1 / alone_m)
     linked = base.profile.grid.linked
     products = joint.moments(seen.rows)[1][np.ix_(use, use)]
     squares = products / np.outer(ties.spreads[use], ties.spreads[use]) + np.outer(gaps, gaps)

@@ -149,13 +149,15 @@ def _as_a_whole(grid: FeatureGrid, base: FeatureProfile, seen: FeatureProfile, q
     """The least deviance of a reference whose every value was moved or stretched: a world that changed, not a unit."""
     quarters = np.array([0.25, 0.5, 0.75])
     (low, middle, high), (low2, middle2, high2) = quantiles(grid, base, quarters), quantiles(grid, seen, quarters)
-    ways = [(1.0, float(middle2 - middle))]
-    if middle * middle2 > 0:
-        ways.append((float(middle2 / middle), 0.0))
-    if high > low and high2 > low2:
-        stretch = float((high2 - low2) / (high - low))
-        ways.append((stretch, float(middle2 - stretch * middle)))
-    return min(_deviance(q, _moved(grid, base, *way)) for way in ways)
+    with np.errstate(over="ignore", invalid="ignore"):  # the widest floats, or the narrowest range: such a way is none
+        ways = [(1.0, middle2 - middle)]
+        if middle * middle2 > 0:
+            ways.append((middle2 / middle, 0.0))
+        if high > low and high2 > low2:
+            stretch = (high2 - low2) / (high - low)
+            ways.append((stretch, middle2 - stretch * middle))
+    ways = [(float(factor), float(shift)) for factor, shift in ways if np.isfinite(factor + shift) and factor > 0]
+    return min((_deviance(q, _moved(grid, base, *way)) for way in ways), default=np.inf)
 
 
 def _words(size: float) -> str:

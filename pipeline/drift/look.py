@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.drift import dates, eyes
 from pipeline.drift.crowd import Alone
 from pipeline.drift.laws import LEAST, log_more, pool
-from pipeline.drift.sides import Board, Side
+from pipeline.drift.sides import Board, Side, effective
 from pipeline.profile.layout import grouped
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,6 @@ NUMERIC_EYES = {
     "nulls": 0.12,
 }  # fmt: skip
 LEVEL_EYES = {"shape": 0.42, "single level": 0.22, "new levels": 0.12, REST: WEIGHT_OF_REST, "nulls": 0.10}
-_CHUNKS = 20.0  # consecutive parts that a reference averages over
 _SURE = float(np.log(0.05))  # an effect counts when its own eye would not call it chance
 _WEIGHTS = {"numeric": NUMERIC_EYES, "categorical": LEVEL_EYES, "date": dates.EYES}
 
@@ -124,17 +123,11 @@ def _of(names: tuple[str, ...], rests: Sequence[Mapping[str, Alone]]) -> eyes.Se
     return log_p, effect
 
 
-def _effective(n: Floats, m: Floats, wobble: Floats) -> tuple[Floats, Floats]:
-    """Rows of batch and reference after the reference's own wobble; at least 1."""
-    n, m = np.maximum(n, 1.0), np.maximum(m, 1.0)
-    return np.maximum(n / (1 + n * wobble), 1.0), np.maximum(m / (1 + m * wobble / _CHUNKS), 1.0)
-
-
 def numbers(base: Board, seen: Board, least_rows: int, rest: eyes.Seen | None = None) -> Found:
     """What the eyes for numbers see, in the order of ``NUMERIC_EYES``."""
     one, two, lens = base.numbers, seen.numbers, base.lens
-    n, m = _effective(two.present, one.present, base.wobble)
-    all_n, all_m = _effective(two.rows, one.rows, base.wobble)
+    n, m = effective(two.present, one.present, base.wobble)
+    all_n, all_m = effective(two.rows, one.rows, base.wobble)
     by_n, by_m = n / np.maximum(two.present, 1), m / np.maximum(one.present, 1)
     marks, cells, many = _marked(base, seen, (n, by_n), (m, by_m))
     (scored, tail), (usual, usual_tail) = lens.means(two.shares), base.means
@@ -206,9 +199,9 @@ def _shifts(base: Floats, seen: Floats, n: Floats, m: Floats) -> list[eyes.Seen]
 
 def _levels(base: Side, seen: Side, least_rows: int, rest: eyes.Seen) -> Found:
     one, two = base.levels, seen.levels
-    (once, again), wobble = base.rare, base.wobble(base.categorical)
-    n, m = _effective(two.present, one.present, wobble)
-    all_n, all_m = _effective(two.rows, one.rows, wobble)
+    (once, again), wobble = base.rare, base.wobble
+    n, m = effective(two.present, one.present, wobble)
+    all_n, all_m = effective(two.rows, one.rows, wobble)
     by_n, by_m = n / np.maximum(two.present, 1), m / np.maximum(one.present, 1)
     x, y = two.counts * by_n[:, None], base.due * by_m[:, None]
     cells, many = eyes.moved(x, n, y, m)
@@ -257,7 +250,7 @@ def _dates(base: Side, seen: Side, least_rows: int) -> Found:
     own = values.log_p[:, -1], values.effect[:, -1]
     stands = dates.stands(base.moments, seen.moments, len(seen.profiles))
     follows = ~stands | dates.follows(base.moments)
-    n, m = _effective(seen.moments.numbers.present, base.moments.numbers.present, base.moments.wobble)
+    n, m = effective(seen.moments.numbers.present, base.moments.numbers.present, base.moments.wobble)
     rows = (
         *dates.look(base.moments, seen.moments, n, m),
         tuple(np.where(stands, part, 0.0) for part in _but_nulls(values)),

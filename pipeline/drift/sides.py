@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from pipeline.profile import FeatureGrid, FeatureProfile, Profile
 from pipeline.profile.charts import quantiles
 from pipeline.profile.counted import SHARDS
-from pipeline.profile.grid import CELLS
+from pipeline.profile.grid import BLOCKS, CELLS
 from pipeline.profile.joint import MOST, correlations, inverse
 from pipeline.profile.layout import Lens, Levels, Numbers, due, grouped, lens_of, levels_of, lone, numbers_of, rare
 
 Floats = NDArray[np.float64]
+_CHUNKS = 20  # moving parts that a reference averages over
+_AVERAGED = np.array([1 / _CHUNKS, *(1.0,) * len(BLOCKS)])
 _SHARED = 5.0  # rows that two rare marks must be expected to share before their link is judged
 _FAR = 1e30  # spreads: squares of positions stay finite
 NO_LAG = FeatureProfile(np.zeros((CELLS, SHARDS), np.int64))
@@ -62,8 +64,8 @@ class Board:
 
     @cached_property
     def wobble(self) -> Floats:
-        """The reference's own wobble, a line each."""
-        return np.array([grid.wobble for grid in self.grids])
+        """The reference's own wobble, a line each: ``wobbles``."""
+        return wobbles(self.grids)
 
     @cached_property
     def outline(self) -> Floats:
@@ -141,13 +143,14 @@ class Side:
         return rare(self.parts(self.categorical), self.grids(self.categorical))
 
     @cached_property
+    def wobble(self) -> Floats:
+        """The reference's own wobble of the categorical features, a line each: ``wobbles``."""
+        return wobbles(self.grids(self.categorical))
+
+    @cached_property
     def due(self) -> Floats:
         """Its own rows a level, as they are due in another table; (categorical lines, levels)."""
         return due(self.levels.counts, self.grids(self.categorical))
-
-    def wobble(self, names: tuple[str, ...]) -> Floats:
-        """The reference's own wobble of some features, a line each."""
-        return np.array([grid.wobble for grid in self.grids(names)])
 
     @cached_property
     def ties(self) -> Ties | None:
@@ -164,7 +167,7 @@ class Side:
             knots=np.array(grid.knots or (0.0,) * len(first)),
             rests=np.array(grid.rests or ((0.0, 3.0),) * len(means)).reshape(-1, 2),
             needed=_SHARED * peaks[first] * peaks[second],
-            wobble=np.array([grid.by_name[name].wobble for name in grid.linked]),
+            wobble=wobbles([grid.by_name[name] for name in grid.linked]),
         )  # fmt: skip
 
 
@@ -182,7 +185,7 @@ class Ties:
     knots: Floats  # excess kurtosis of what a row adds to each pair's correlation
     rests: Floats  # (linked, 2), skewness and kurtosis of what the others leave unexplained
     needed: Floats  # rows that a pair needs before its far tail can be trusted
-    wobble: Floats
+    wobble: Floats  # ``wobbles``
 
     @cached_property
     def reach(self) -> Floats:
@@ -212,6 +215,29 @@ class Ties:
         """Variance, for each of some features, of its row of the inverse times all scores."""
         known = self.correlations[np.ix_(use, use)]
         return np.maximum(((inverse @ known) * inverse).sum(axis=1), 1e-9)
+
+
+def wobbles(grids: Sequence[FeatureGrid]) -> Floats:
+    """The reference's own wobble of some features: what each row adds, then the excess of blocks; (features, 8)."""
+    found = np.zeros((len(grids), 1 + len(BLOCKS)))
+    for line, grid in zip(found, grids, strict=True):
+        line[0] = grid.wobble
+        line[1 : 1 + len(grid.alike)] = grid.alike
+    return found
+
+
+def effective(n: Floats, m: Floats, wobble: Floats) -> tuple[Floats, Floats]:
+    """Rows of batch and reference that as many independent ones would be worth; at least 1. ``wobble`` as above."""
+    n, m = np.maximum(n, 1.0), np.maximum(m, 1.0)
+    if not wobble.any():
+        return n, m
+    return n / (1 + _excess(n, wobble)), m / (1 + _excess(m, wobble * _AVERAGED))
+
+
+def _excess(rows: Floats, wobble: Floats) -> Floats:
+    """How much more than independent rows so many rows vary."""
+    within = np.minimum(rows[..., None] / BLOCKS, 1.0) * wobble[:, 1:]
+    return np.maximum(rows * wobble[:, 0], within.max(axis=1))
 
 
 def places(grid: FeatureGrid) -> Floats:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from storage.errors import Unhealthy
 from storage.records import Kind
 
-FORMAT = 1  # of stored grids and profiles: raise it when an older reader would misread what is written
+FORMAT = 2  # of stored grids and profiles: raise it when an older reader would misread what is written
+BLOCKS = (10, 20, 50, 100, 200, 500, 1_000)  # rows that may have something in common
 CELLS = 128  # of a numeric feature or a date; unused ones stay empty, so that features lie in one matrix
 
 
@@ -40,9 +41,12 @@ class FeatureGrid:
     due : tuple of float
         Where there are rare levels: share of the rows whose level was seen once, and twice; share of rows that are to
         be expected in the rare levels of another table.
+    alike : tuple of float
+        How much more than independent rows the reference's own blocks of ``BLOCKS`` consecutive rows vary, as far as
+        they were seen; empty where they do not.
     wobble : float
-        How far consecutive chunks of the reference moved beyond chance: variance of a chunk's share
-        relative to that of one row, so that a batch of ``n`` rows varies ``1 + n * wobble`` times.
+        By how much that grows with every further row of a batch: the variance of what larger blocks have in common
+        over that of one row.
     trend : float
         Dates: rank correlation with the place of the row in the reference; near 1 for one that passes.
     since : str
@@ -62,6 +66,7 @@ class FeatureGrid:
     rare: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
     due: tuple[float, ...] = ()
+    alike: tuple[float, ...] = ()
     wobble: float = 0.0
     trend: float = 0.0
     since: str = ""

@@ -22,7 +22,7 @@ from tests.benchmarks import real
 from tests.benchmarks.tables import table
 
 REFERENCE = 6_000
-BATCHES = {50: 400, 200: 400, 1_000: 300, 5_000: 120, 20_000: 40, 100_000: 20}  # rows of a batch: how many of them
+BATCHES = {50: 400, 200: 400, 1_000: 400, 5_000: 400, 20_000: 60, 100_000: 20}  # rows of a batch: how many of them
 FRESH = 20  # batches that share a reference
 ALIKE = "8 of rows alike"  # not in the figure: the budget is for independent rows
 PSI = 0.2  # the usual threshold of the house rule
