@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -66,6 +67,7 @@ def one(case: Case, data: bytes) -> bool:
         return False
 
 
+@mock.patch.dict(FORMATS, parquet=replace(FORMATS["parquet"], read=columnar.unpacked))  # here: a fault ends the run
 def fuzz(inputs: int, seed: int) -> dict[str, Any]:
     """Mutate files of the corpus so often, once to three times each.
 
@@ -75,7 +77,6 @@ def fuzz(inputs: int, seed: int) -> dict[str, Any]:
         Counts, the slowest input in seconds and the growth of memory in MB.
     """
     rng = np.random.default_rng(seed)
-    FORMATS["parquet"] = replace(FORMATS["parquet"], read=columnar.unpacked)  # here: a fault ends the run, and is seen
     files = [(case, data) for case in CASES.values() if len(data := case.data()) <= _LARGEST]
     told: dict[str, Any] = {"inputs": 0, "read": 0, "refused": 0, "slowest_seconds": 0.0, "slowest": ""}
     Path("/proc/self/clear_refs").write_text("5")  # the highest mark of memory begins anew
