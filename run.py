@@ -316,7 +316,7 @@ def export(options: argparse.Namespace) -> None:
 
 def report(options: argparse.Namespace) -> None:
     """A report of a monitor for a range, as one HTML file."""
-    from dashboard import report as made
+    from dashboard.panels import report as made
     from pipeline.views import reading
 
     with reading(options.data_dir) as service:

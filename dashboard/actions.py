@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, html, no_update, set_props
 
-from dashboard import actor, forms, parts, replays, say, service
+from dashboard import actor, forms, parts, say, service
+from dashboard.panels import replays
 from storage import history
 from storage.errors import Missing, ProductError
 

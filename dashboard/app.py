@@ -10,10 +10,11 @@ from urllib.parse import unquote
 import flask
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, no_update
 
-from dashboard import access, actions, actor, login, parts, say, theme
-from dashboard.api import api
+from dashboard import actions, actor, parts, say, theme
 from dashboard.guard import error_code
-from dashboard.refusals import explain_errors
+from dashboard.web import access, login
+from dashboard.web.api import api
+from dashboard.web.refusals import explain_errors
 from storage import history
 from storage.errors import ProductError
 from storage.secret import secret_key

@@ -15,9 +15,9 @@ import waitress
 from dash import Dash
 from tqdm import tqdm
 
-from dashboard.access import FILE_LIMIT, Door
 from dashboard.app import create_app
-from dashboard.verbs import verbs
+from dashboard.web.access import FILE_LIMIT, Door
+from dashboard.web.verbs import verbs
 from pipeline import apart
 from pipeline.schedule import Schedule
 from pipeline.service import Service

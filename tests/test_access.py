@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from dashboard import ONLY_LOOKING
-from dashboard.access import CALLBACKS, HEADERS, Door
 from dashboard.app import create_app
-from dashboard.login import Tries
 from dashboard.server import Reached
-from dashboard.verbs import verbs
+from dashboard.web.access import CALLBACKS, HEADERS, Door
+from dashboard.web.login import Tries
+from dashboard.web.verbs import verbs
 from pipeline import accounts
 from pipeline.service import Service
 from storage import history

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dashboard import inbox
+from dashboard.panels import inbox
 
 
 @pytest.mark.parametrize("kind", ["held", "quarantined", "doubtful", "failed_job"])

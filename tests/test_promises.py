@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dash._utils import to_json
 
-from dashboard import promises
 from dashboard.app import create_app
+from dashboard.panels import promises
 from pipeline.service import Service
 from storage import upkeep
 from tests.tables import rows_csv

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dashboard import report
+from dashboard.panels import report
 from pipeline.service import Service
 from storage import history
 from storage.errors import Missing, Refused

@@ -10,8 +10,9 @@ import dash
 import dash_bootstrap_components as dbc
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html, no_update
 
-from dashboard import actor, parts, replays, say, scope, service
+from dashboard import actor, parts, say, scope, service
 from dashboard.guard import guarded
+from dashboard.panels import replays
 from pipeline.backtest import RIVALS, variants
 from storage import history
 from storage.errors import Missing, ProductError, Refused

@@ -8,9 +8,10 @@ from urllib.parse import unquote
 import dash
 from dash import Input, Output, State, callback, html
 
-from dashboard import ledger, parts, say, scope, service
-from dashboard.delivery import findings, steps, then_and_now
+from dashboard import parts, say, scope, service
 from dashboard.guard import guarded
+from dashboard.panels import ledger
+from dashboard.panels.delivery import findings, steps, then_and_now
 from storage import history
 from storage.errors import Missing
 from storage.records import Batch, Monitor

@@ -9,8 +9,9 @@ import dash
 import dash_bootstrap_components as dbc
 from dash import Input, Output, State, callback, html, no_update
 
-from dashboard import contrast, parts, say, scope, service
+from dashboard import parts, say, scope, service
 from dashboard.guard import guarded
+from dashboard.panels import contrast
 from storage import history
 from storage.errors import ProductError, Refused
 from storage.history import VersionInShort

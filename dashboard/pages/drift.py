@@ -8,8 +8,9 @@ from urllib.parse import unquote, urlencode
 import dash
 from dash import ALL, ClientsideFunction, Input, Output, State, callback, clientside_callback, ctx, html, no_update
 
-from dashboard import brief, cell, charts, look, parts, scope, service, theme, timeline
+from dashboard import charts, look, parts, scope, service, theme
 from dashboard.guard import guarded
+from dashboard.panels import brief, cell, timeline
 from storage import history
 from storage.records import Monitor
 

@@ -9,8 +9,9 @@ import dash
 import dash_bootstrap_components as dbc
 from dash import Input, Output, State, callback, html
 
-from dashboard import ledger, parts, say, scope, service
+from dashboard import parts, say, scope, service
 from dashboard.guard import guarded
+from dashboard.panels import ledger
 from storage import history
 from storage.records import Monitor
 

@@ -9,8 +9,9 @@ import dash
 import numpy as np
 from dash import ALL, ClientsideFunction, Input, Output, State, callback, clientside_callback, ctx, html, no_update
 
-from dashboard import cell, charts, feature, look, parts, say, scope, service, stretch, timeline
+from dashboard import charts, look, parts, say, scope, service, stretch
 from dashboard.guard import guarded
+from dashboard.panels import cell, feature, timeline
 from dashboard.window import Window, heat
 from storage import history
 from storage.errors import Missing

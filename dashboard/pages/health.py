@@ -10,9 +10,10 @@ from typing import Any
 import dash
 from dash import Input, Output, callback, html
 
-from dashboard import ledger, parts, promises, say, service
-from dashboard.api import silent
+from dashboard import parts, say, service
 from dashboard.guard import guarded
+from dashboard.panels import ledger, promises
+from dashboard.web.api import silent
 from storage import history
 from storage.records import Job
 

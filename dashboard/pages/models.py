@@ -10,8 +10,9 @@ import dash
 import dash_bootstrap_components as dbc
 from dash import ALL, Input, Output, State, callback, html, no_update
 
-from dashboard import charts, heritage, look, parts, say, scope, service, theme
+from dashboard import charts, look, parts, say, scope, service, theme
 from dashboard.guard import guarded
+from dashboard.panels import heritage
 from dashboard.stretch import MOST
 from dashboard.window import Window, window
 from storage import history

@@ -8,9 +8,10 @@ import dash
 import numpy as np
 from dash import Input, Output, callback, html
 
-from dashboard import brief, charts, inbox, parts, say, scope, service
+from dashboard import charts, parts, say, scope, service
 from dashboard.guard import guarded
-from dashboard.known import known, metric_view, now
+from dashboard.panels import brief, inbox
+from dashboard.panels.known import known, metric_view, now
 from dashboard.window import Window, window
 from storage import history
 from storage.records import Decision, Monitor

@@ -8,9 +8,10 @@ from urllib.parse import unquote
 import dash
 from dash import ALL, ClientsideFunction, Input, Output, State, callback, clientside_callback, ctx, html, no_update
 
-from dashboard import brief, by_part, charts, look, parts, performance, say, scope, service, stretch, theme
+from dashboard import charts, look, parts, say, scope, service, stretch, theme
 from dashboard.guard import guarded
-from dashboard.known import Known, known, metric_view, metrics, range_and_before
+from dashboard.panels import brief, by_part, performance
+from dashboard.panels.known import Known, known, metric_view, metrics, range_and_before
 from dashboard.window import Window, window
 from storage import history
 from storage.records import Monitor

@@ -9,9 +9,10 @@ import dash
 import dash_bootstrap_components as dbc
 from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
 
-from dashboard import actor, alerting, forms, parts, say, scope, service
+from dashboard import actor, forms, parts, say, scope, service
 from dashboard.actions import tell
 from dashboard.guard import guarded, known_code
+from dashboard.panels import alerting
 from pipeline.alerts import masked_settings
 from storage import history, settings
 from storage.errors import ProductError, Refused

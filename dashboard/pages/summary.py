@@ -8,8 +8,9 @@ from urllib.parse import unquote
 import dash
 from dash import Input, Output, State, callback, html
 
-from dashboard import brief, charts, parts, service
+from dashboard import charts, parts, service
 from dashboard.guard import guarded
+from dashboard.panels import brief
 from storage import history
 
 # Last of all: in Dash a variable of a path also matches slashes, and the first page that matches wins.

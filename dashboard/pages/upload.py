@@ -13,9 +13,10 @@ import dash
 import dash_bootstrap_components as dbc
 from dash import ALL, ClientsideFunction, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
 
-from dashboard import actor, parts, preview, say, scope, service
-from dashboard.delivery import findings, steps, then_and_now
+from dashboard import actor, parts, say, scope, service
 from dashboard.guard import guarded
+from dashboard.panels import preview
+from dashboard.panels.delivery import findings, steps, then_and_now
 from storage import history
 from storage.errors import Missing, ProductError, Refused
 from storage.records import Monitor

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from dash import html
 
-from dashboard import charts, flips, look, parts, say, scope, service, theme
-from dashboard.delivery import verdict_table
+from dashboard import charts, look, parts, say, scope, service, theme
+from dashboard.panels import flips
+from dashboard.panels.delivery import verdict_table
 from pipeline.alerts import masked_settings
 from storage import history
 from storage.errors import ProductError

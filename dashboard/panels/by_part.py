@@ -7,7 +7,7 @@ from typing import Any
 from dash import html
 
 from dashboard import parts, say, service
-from dashboard.known import POOLED
+from dashboard.panels.known import POOLED
 from dashboard.window import Window
 from pipeline.performance import segments
 from storage import history

@@ -14,7 +14,7 @@ from importlib.resources import files
 
 from flask import Blueprint, Flask, Response, current_app, make_response, redirect, render_template, request, session
 
-from dashboard.access import FORM_LIMIT, POLICY, SIGN_IN, SIGN_OUT, Door
+from dashboard.web.access import FORM_LIMIT, POLICY, SIGN_IN, SIGN_OUT, Door
 from pipeline import accounts
 from storage import history
 

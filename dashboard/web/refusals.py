@@ -8,8 +8,8 @@ from http import HTTPStatus
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from dashboard.access import CALLBACKS, refusal, too_large
 from dashboard.guard import error_code
+from dashboard.web.access import CALLBACKS, refusal, too_large
 from storage.errors import Conflict, Missing, ProductError, Refused
 
 log = logging.getLogger("drift.pages")

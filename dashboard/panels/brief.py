@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from dash import html
 
-from dashboard import charts, inbox, ledger, look, parts, say, scope, service, theme
-from dashboard.known import Known, known, metric_view, now
+from dashboard import charts, look, parts, say, scope, service, theme
+from dashboard.panels import inbox, ledger
+from dashboard.panels.known import Known, known, metric_view, now
 from dashboard.window import Window, window
 from storage import history
 from storage.records import Monitor

@@ -10,7 +10,7 @@ import numpy as np
 from dash import html
 
 from dashboard import charts, parts, say, theme
-from dashboard.known import POOLED, Known, Pooled, metric_view, now
+from dashboard.panels.known import POOLED, Known, Pooled, metric_view, now
 from dashboard.window import Window
 from storage import history
 from storage.records import Metric, Monitor

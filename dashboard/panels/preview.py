@@ -7,7 +7,7 @@ from typing import Any
 from dash import html
 
 from dashboard import parts, say, scope
-from dashboard.delivery import verdict_table
+from dashboard.panels.delivery import verdict_table
 from storage.errors import Refused
 from storage.records import Monitor, Preview
 

@@ -15,8 +15,8 @@ from plotly.io import to_html
 from plotly.offline import get_plotlyjs
 
 from dashboard import charts, say, scope, theme
-from dashboard.brief import TITLES
-from dashboard.known import known, metric_view, metrics, now
+from dashboard.panels.brief import TITLES
+from dashboard.panels.known import known, metric_view, metrics, now
 from dashboard.stretch import Ask, ask
 from dashboard.window import Window, window
 from storage import history

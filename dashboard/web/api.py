@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 
-from dashboard import actor, ledger, report, service
+from dashboard import actor, service
+from dashboard.panels import ledger, report
 from pipeline.write import csv_of_names, csv_of_rows
 from storage import history
 from storage.codec import to_json

@@ -11,7 +11,7 @@ import numpy as np
 from dash import html
 
 from dashboard import charts, parts, say, scope, theme
-from dashboard.cell import SCORED, Chosen
+from dashboard.panels.cell import SCORED, Chosen
 from dashboard.window import Heat, Window
 from storage import history
 from storage.records import Distribution, FeatureDrift, Link, Monitor
