@@ -18,11 +18,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from storage.errors import ProductError, Refused, Unhealthy
+from storage.errors import Blocked, Damaged, ProductError, Refused, Unhealthy
 
 Progress = Callable[[dict[str, Any]], None]
 Work = Callable[..., Any]
-PRELOAD = ["pipeline.retrain.warm"]  # by name: what it imports stands above this module
+PRELOAD = ["pipeline.warm"]  # by name: what it imports stands above this module
 _SIZES = Path("/proc/self/statm")
 _lock = threading.Lock()
 _prepared = threading.Event()
@@ -125,7 +125,7 @@ def _work(work: Work, given: tuple[Any, ...], out: Connection, what: str, memory
     try:
         value = work(*given, lambda message: out.send(("progress", message)))
         out.send(("done", value))
-    except Refused as error:
+    except (Refused, Blocked, Damaged) as error:
         out.send(("error", error))
     except ProductError as error:
         out.send(("error", Unhealthy(str(error))))

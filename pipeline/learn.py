@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from pipeline import dossier, retrain
-from pipeline.desk import Desk
+from pipeline import apart, dossier, retrain
+from pipeline.desk import Desk, Shelf
 from pipeline.profile import Profile, merge
 from pipeline.retrain import Outcome as Judgement
 from pipeline.revision import revision
 from storage import history
 from storage.errors import ProductError, Unhealthy
 from storage.records import Action, Decision, Event, Monitor, Training, Version
+from storage.settings import Settings
 from storage.store import Judged
 
 ATTEMPTS = 3  # of one training
@@ -29,12 +32,12 @@ def train(desk: Desk, monitor: Monitor, training: Training) -> list[Event]:
     """
     attempt = desk.store.training_started(training.id, desk.now())
     settings = history.settings_in_force(desk.db, monitor.id)
-    order = dossier.order(desk, monitor, settings, training)
+    champion = history.version(desk.db, history.monitor_by_id(desk.db, monitor.id).champion)
     until = history.newest_label(desk.db, monitor.id)
+    given = (str(desk.folder), monitor, settings, training)
+    tell = functools.partial(desk.store.training_progress, training.id)
     try:
-        judgement = retrain.run(
-            order, settings.retrain.seconds, lambda said: desk.store.training_progress(training.id, said)
-        )
+        judgement = apart.call(_in_child, given, settings.retrain.seconds, tell, "training")
     except ProductError as error:
         if attempt < ATTEMPTS and isinstance(error, Unhealthy):
             raise
@@ -42,7 +45,16 @@ def train(desk: Desk, monitor: Monitor, training: Training) -> list[Event]:
     lineage = {"labels_until": until, "asked_by": training.trigger}
     judgement = replace(judgement, details={**judgement.details, **lineage},
                         environment={**judgement.environment, "code": revision()})  # fmt: skip
-    return _judged(desk, monitor, training, order, judgement)
+    return _judged(desk, monitor, training, champion, judgement)
+
+
+def _in_child(folder: str, monitor: Monitor, settings: Settings, training: Training, tell: apart.Progress) -> Judgement:
+    """The contest, its rows read on a connection of its own: the server never holds a whole history in memory."""
+    shelf = Shelf(Path(folder))
+    try:
+        return retrain.contest(dossier.order(shelf, monitor, settings, training), tell)
+    finally:
+        shelf.close()
 
 
 def _failed(desk: Desk, monitor: Monitor, training: Training, error: Exception) -> list[Event]:
@@ -54,14 +66,12 @@ def _failed(desk: Desk, monitor: Monitor, training: Training, error: Exception) 
     return [event]
 
 
-def _judged(
-    desk: Desk, monitor: Monitor, training: Training, order: retrain.Order, judgement: Judgement
-) -> list[Event]:
+def _judged(desk: Desk, monitor: Monitor, training: Training, champion: Version, judgement: Judgement) -> list[Event]:
     action: Action = judgement.action
     reason = judgement.reason
-    if action == "promote" and history.monitor_by_id(desk.db, monitor.id).champion != order.champion.version_id:
+    if action == "promote" and history.monitor_by_id(desk.db, monitor.id).champion != champion.id:
         action, reason = "hold", f"{reason} The champion changed while it was trained, so a person decides."
-    version = _version(desk, monitor, order, judgement, action, reason) if judgement.artefact else None
+    version = _version(desk, monitor, champion, judgement, action, reason) if judgement.artefact else None
     crowned = judgement.recalled if action == "promote" else None
     doubts = judgement.details.get("label_doubts", {})
     result = Judged(
@@ -92,15 +102,15 @@ def _judged(
 
 
 def _version(
-    desk: Desk, monitor: Monitor, order: retrain.Order, judgement: Judgement, action: Action, reason: str
+    desk: Desk, monitor: Monitor, champion: Version, judgement: Judgement, action: Action, reason: str
 ) -> Version:
     """The winner as a version; its bytes are in the vault before any row names them."""
     sha256 = desk.vault.put("models", judgement.artefact)
     states = {"promote": "candidate", "hold": "held", "reject": "rejected"}
     return Version(
-        id=0, monitor_id=monitor.id, number=0, parent_id=order.champion.version_id, state=states[action],
+        id=0, monitor_id=monitor.id, number=0, parent_id=champion.id, state=states[action],
         recipe=judgement.recipe, trained_on=judgement.trained_on, rows=judgement.rows, estimator=monitor.estimator,
-        settings_id=history.settings_row(desk.db, monitor.id).id, seed=order.seed, sha256=sha256,
+        settings_id=history.settings_row(desk.db, monitor.id).id, seed=champion.seed, sha256=sha256,
         size=len(judgement.artefact), metrics=judgement.metrics, judged_on=judgement.judged_on,
         importance=judgement.importance, candidates=judgement.candidates, environment=judgement.environment,
         details=judgement.details, reason=reason, train_seconds=judgement.seconds, pinned=False, created_at=desk.now(),

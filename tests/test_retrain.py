@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import models, retrain
+from pipeline.apart import call
 from pipeline.retrain import gates, labels
 from pipeline.retrain.entries import stand
 from pipeline.retrain.field import Trusted, apart, lay_out, trust
@@ -284,7 +285,7 @@ def test_the_first_version_is_measured_on_rows_it_had_not_seen() -> None:
 def test_a_child_process_does_the_same_work_and_reports() -> None:
     asked = order([0, 1.4, 1.4], change_at=3, trigger="performance", dump=True)
     told: list[dict] = []
-    outcome = retrain.run(asked, 120, told.append)
+    outcome = call(retrain.contest, (asked,), 120, told.append, "training")
     here = retrain.contest(asked)
     assert outcome.action == here.action == "promote"
     assert [c["value"] for c in outcome.candidates] == [c["value"] for c in here.candidates]
@@ -297,10 +298,10 @@ def test_a_child_process_does_the_same_work_and_reports() -> None:
 def test_a_child_that_takes_too_long_is_ended_and_one_that_breaks_says_why() -> None:
     asked = order([0, 1.4, 1.4])
     with pytest.raises(Unhealthy, match="did not finish"):
-        retrain.run(asked, 0.001)
+        call(retrain.contest, (asked,), 0.001)
     broken = replace(asked, champion=replace(asked.champion, model=b"no artefact"))
     with pytest.raises(Unhealthy, match="cannot be read"):
-        retrain.run(broken, 60)
+        call(retrain.contest, (broken,), 60)
 
 
 def test_an_earlier_champion_short_of_its_level_is_recalled_only_where_nothing_may_be_fitted() -> None:

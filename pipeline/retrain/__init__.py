@@ -1,7 +1,6 @@
-"""Which rows to learn, candidates, the contest, the gates; fits in a child process."""
+"""Which rows to learn, candidates, the contest, the gates."""
 
 from pipeline.retrain.again import rows_again
-from pipeline.retrain.child import run
 from pipeline.retrain.contest import contest
 from pipeline.retrain.entries import joined
 from pipeline.retrain.field import trust
@@ -17,7 +16,6 @@ __all__ = [
     "joined",
     "look_at",
     "rows_again",
-    "run",
     "strange",
     "train_first",
     "trust",

@@ -1,4 +1,4 @@
-"""Imported once by the fork server, so that every training starts with scikit-learn in memory."""
+"""Imported once by the fork server, so that every child starts with scikit-learn and ours in memory."""
 
 import pandas
 import sklearn.compose
@@ -9,6 +9,7 @@ import sklearn.preprocessing
 import skops.io
 import threadpoolctl
 
-import pipeline.retrain.contest
+import pipeline.backtest
+import pipeline.learn
 
 __all__ = ["pandas", "pipeline", "sklearn", "skops", "threadpoolctl"]
