@@ -7,7 +7,7 @@ import pytest
 
 from storage import history
 from tests.browser.conftest import BATCHES, ROWS, table
-from tests.browser.test_pages import SHOP, open_page
+from tests.browser.test_pages import SHOP, drag, open_page
 
 pytestmark = pytest.mark.browser
 HEAT = "document.querySelector('.chart-heat .js-plotly-plot')"
@@ -143,18 +143,7 @@ def test_a_stretch_is_dragged_out_of_the_whole_history(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/drift")
     everything = cells(page)[1]
-    keys, left, right, middle = page.evaluate(
-        f"""(() => {{
-            const plot = {STRIP}, trace = plot._fullData[0], axis = plot._fullLayout.xaxis;
-            const box = plot.getBoundingClientRect(), at = place => box.left + axis._offset + axis.d2p(trace.x[place]);
-            return [trace.meta.batches, at(4) - 2, at(8) + 2, box.top + box.height / 2];
-        }})()"""
-    )
-    page.mouse.move(left, middle)
-    page.mouse.down()
-    page.mouse.move(right, middle, steps=6)
-    page.mouse.up()
-    page.wait_for_url(f"**start={keys[4]}&end={keys[8]}*")
+    keys, _, _ = drag(page, STRIP, 4, 8)
     page.wait_for_function(f"() => {TRACE}.meta.batches.length === 5")
     assert cells(page)[1] == keys[4:9]
     assert framed(page) == keys[4:9]

@@ -60,6 +60,24 @@ def open_page(page, url: str) -> None:
     )
 
 
+def drag(page, strip: str, first: int, last: int) -> tuple[list[str], float, float]:
+    """Choose a stretch on a strip of the whole history; its batches, and where the mouse was pressed and let go."""
+    keys, left, right, middle = page.evaluate(
+        f"""([first, last]) => {{
+            const plot = {strip}, trace = plot._fullData[0], axis = plot._fullLayout.xaxis;
+            const box = plot.getBoundingClientRect(), at = place => box.left + axis._offset + axis.d2p(trace.x[place]);
+            return [trace.meta.batches, at(first) - 2, at(last) + 2, box.top + box.height / 2];
+        }}""",
+        [first, last],
+    )
+    page.mouse.move(left, middle)
+    page.mouse.down()
+    page.mouse.move(right, middle, steps=6)
+    page.mouse.up()
+    page.wait_for_url(f"**start={keys[first]}&end={keys[last]}*")
+    return keys, left, right
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_t01_t02_t04_it_opens_offline_and_for_everybody(shared, visit, name):
     page = visit()

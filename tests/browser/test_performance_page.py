@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.test_pages import SHOP, open_page
+from tests.browser.test_pages import SHOP, drag, open_page
 
 pytestmark = pytest.mark.browser
 MAIN = """document.querySelector('[id*=\\'"index":"performance","\\'] .js-plotly-plot')"""
@@ -16,18 +16,7 @@ def test_a_stretch_and_a_metric_are_chosen(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/performance")
     everything = page.evaluate(DRAWN)
-    keys, left, right, middle = page.evaluate(
-        f"""(() => {{
-            const plot = {STRIP}, trace = plot._fullData[0], axis = plot._fullLayout.xaxis;
-            const box = plot.getBoundingClientRect(), at = place => box.left + axis._offset + axis.d2p(trace.x[place]);
-            return [trace.meta.batches, at(3) - 2, at(6) + 2, box.top + box.height / 2];
-        }})()"""
-    )
-    page.mouse.move(left, middle)
-    page.mouse.down()
-    page.mouse.move(right, middle, steps=6)
-    page.mouse.up()
-    page.wait_for_url(f"**start={keys[3]}&end={keys[6]}*")
+    keys, left, right = drag(page, STRIP, 3, 6)
     page.wait_for_function(f"() => {DRAWN}.length === 4")
     assert page.evaluate(DRAWN) == keys[3:7]
     ends = page.evaluate(
