@@ -1,16 +1,23 @@
-// Moments of the program ("3 Mar 2026, 14:05 UTC", as the server writes them) in the time of the browser's own zone.
+// Moments of the program ("3 Mar 2026, 14:05 UTC", as the server writes them) in the time of the browser's own zone, as
+// "3 Mar 2026, 23:05 UTC+9".
 // Dates of the data, axes, exports and addresses stay in UTC: a day of the data is the same day for everybody.
 (function () {
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-  const MOMENT = new RegExp(`\\b(\\d{1,2}) (${MONTHS.join("|")}) (\\d{4}), (\\d{2}):(\\d{2}) UTC`, "g");
+  const MOMENT = new RegExp(`\\b(\\d{1,2}) (${MONTHS.join("|")}) (\\d{4}), (\\d{2}):(\\d{2}) UTC(?![+−])`, "g");
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   const home = /^(UTC|Etc\/(UTC|GMT|Universal|Zulu)|GMT)$/.test(zone);
   const two = (number) => String(number).padStart(2, "0");
   const day = (when) => `${when.getDate()} ${MONTHS[when.getMonth()]}`;
 
+  // How far the zone's clocks were ahead of UTC at a moment: "UTC+9", "UTC−3:30".
+  function ahead(when) {
+    const minutes = -when.getTimezoneOffset(), size = Math.abs(minutes);
+    return `UTC${minutes < 0 ? "−" : "+"}${Math.floor(size / 60)}${size % 60 ? `:${two(size % 60)}` : ""}`;
+  }
+
   const local = (text) => text.replace(MOMENT, (_, date, month, year, hour, minute) => {
     const when = new Date(Date.UTC(+year, MONTHS.indexOf(month), +date, +hour, +minute));
-    return `${day(when)} ${when.getFullYear()}, ${two(when.getHours())}:${two(when.getMinutes())}`;
+    return `${day(when)} ${when.getFullYear()}, ${two(when.getHours())}:${two(when.getMinutes())} ${ahead(when)}`;
   });
 
   // A line of the ledger has its hour only.
@@ -37,7 +44,7 @@
     if (node.parentElement && node.parentElement.closest("script, style, textarea")) return;
     const inTime = node.parentElement && node.parentElement.closest("time[datetime]");
     if (inTime) hour(inTime);
-    else if (node.nodeValue.endsWith("UTC") || node.nodeValue.includes(" UTC")) {
+    else if (node.nodeValue.includes(" UTC")) {
       const text = local(node.nodeValue);
       if (text !== node.nodeValue) node.nodeValue = text;
     }

@@ -13,7 +13,7 @@ from tests.browser.conftest import BATCHES, ROWS, table
 from tests.browser.test_pages import SHOP, open_page
 
 pytestmark = pytest.mark.browser
-MOMENT = re.compile(r"\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC")
+MOMENT = re.compile(r"\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC(?![+−])")
 SHOWN = "() => [...document.querySelectorAll('.js-plotly-plot')].filter(plot => plot.checkVisibility())"
 WIDTHS = f"{SHOWN}.map(plot => plot._fullLayout.width)"
 INKS = f"{SHOWN}.map(plot => plot._fullLayout.font.color)"
@@ -22,7 +22,9 @@ INKS = f"{SHOWN}.map(plot => plot._fullLayout.font.color)"
 def written(moment: int, zone: str) -> str:
     """A moment as a page of that zone writes it."""
     when = datetime.fromtimestamp(moment / 1e6, ZoneInfo(zone))
-    return f"{when.day} {when:%b %Y, %H:%M}"
+    minutes = int(when.utcoffset().total_seconds() // 60)
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{when.day} {when:%b %Y, %H:%M} UTC{'−' if minutes < 0 else '+'}{hours}{f':{rest:02}' if rest else ''}"
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "Pacific/Auckland", "America/St_Johns"])
@@ -41,6 +43,13 @@ def test_moments_are_told_in_the_zone_of_the_browser(shared, visit, zone):
     assert line.locator("time").first.inner_text() == f"{local:%H:%M:%S}"
     assert line.get_attribute("data-day") == f"{local.day} {local:%b %Y}"
     assert not MOMENT.search(page.locator("body").inner_text())
+
+
+def test_a_narrow_page_names_the_zone_with_every_moment(shared, visit):
+    page = visit(width=390, zone="Asia/Tokyo")
+    open_page(page, f"{shared.url}{SHOP}")
+    owner = history.monitor(shared.service.db, "shop")
+    assert f"since {written(owner.health_since, 'Asia/Tokyo')}" in page.locator(".verdict").inner_text()
 
 
 def test_what_comes_later_is_told_in_that_zone_too(site, visit):
