@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.drift.eyes import at_most, unbiased
 from pipeline.drift.laws import log_peaked
-from pipeline.drift.sides import Side, fisher
+from pipeline.drift.sides import Side, effective, fisher
 from pipeline.profile import Profile
 from pipeline.profile.joint import correlations
 
@@ -46,13 +46,14 @@ def compare(base: Side, seen: Profile, judged: Set[str]) -> Pairs | None:
     covariance = joint.moments(seen.rows)[1]
     first, second = ties.first, ties.second
     r, s = ties.correlations[first, second], correlations(covariance)[first, second]
-    n, m = float(max(seen.rows, 4)), float(max(base.profile.rows, 4))
+    rows = np.full((2, len(first)), [[seen.rows], [base.profile.rows]], float)
+    n, m = np.maximum(effective(*rows, ties.pair_wobble), 4.0)
     variance = ties.bonds * ((1 + 10 / n) / (n - 3) + 1 / (m - 3))
     one_row = np.abs(r) * np.maximum(ties.reach[first], ties.reach[second]) ** 2 / 2 / np.maximum(1 - r * r, _CLOSE) / n
     z = np.maximum(np.abs(fisher(s) - ties.z) - one_row, 0.0) / np.sqrt(variance)
     log_p = np.minimum(log_peaked(z, ties.knots / n) + np.log(2.0), 0.0)
     varies = (np.diag(covariance) > 0.05) & np.array([name in judged for name in grid.linked], bool)
-    trusted = (min(n, m) >= np.maximum(ties.needed, _LEAST_ROWS)) & varies[first] & varies[second]
+    trusted = (np.minimum(n, m) >= np.maximum(ties.needed, _LEAST_ROWS)) & varies[first] & varies[second]
     noise = variance * (1 - r * r) ** 2
     most = at_most(unbiased(np.abs(s - r), noise), noise)
     return Pairs(first, second, r, s, np.where(trusted, log_p, 0.0), most, grid.linked)

@@ -193,6 +193,16 @@ class Ties:
         return np.divide(MOST, self.spreads, out=np.zeros_like(self.spreads), where=self.spreads > 1e-9)
 
     @cached_property
+    def pair_wobble(self) -> Floats:
+        """The wobble of each pair's products; (pairs, 8).
+
+        What the products of rows have in common is the product of what the two features have; twice that, since it is
+        not the same over all of a block.
+        """
+        ways = np.r_[1.0, np.array(BLOCKS) - 1.0]  # the first is of each row already
+        return 2 * self.wobble[self.first] * self.wobble[self.second] / ways
+
+    @cached_property
     def varying(self) -> NDArray[np.intp]:
         """The features whose scores vary."""
         return np.flatnonzero(self.spreads**2 > 0.05)

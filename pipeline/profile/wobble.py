@@ -40,7 +40,8 @@ def measured(table: pa.Table, grids: Sequence[FeatureGrid]) -> tuple[FeatureGrid
     Consecutive blocks of 10 to 1,000 rows are compared in about ten bins: in the share of each, and for numbers in the
     mean and the spread. The dispersion ``D`` between blocks of ``s`` rows is 1 for independent rows; its excess
     ``D - 1``, of the contrast that varies most, says how much more than independent rows ``s`` rows in a row vary.
-    What chance explains is 0.
+    What chance explains is 0; of the rest the upper end counts, one standard error above: every batch that comes is
+    judged by this one reading, and one that came out too low would alarm again and again.
 
     Rows that have something in common over less than the largest blocks do not vary more and more: there the excess
     stands still, and larger batches vary no more than that. Where the largest blocks vary clearly more than the smaller
@@ -72,15 +73,22 @@ def _seen(group: NDArray[np.intp], ordered: bool) -> list[tuple[float, float, fl
 
 def _with_wobble(grid: FeatureGrid, seen: Sequence[tuple[float, float, float]], sure: float) -> FeatureGrid:
     """One feature's cells with its wobble, from the dispersion of blocks of each size."""
-    excess = [dispersion - 1 if surprise > sure else 0.0 for dispersion, _, surprise in seen]
+    known = [(dispersion, freedom) if surprise > sure else (1.0, np.inf) for dispersion, freedom, surprise in seen]
+    excess = [_upper(dispersion, freedom) - 1 for dispersion, freedom in known]
     if not any(excess):
         return grid
-    per_row = excess[-1] / BLOCKS[len(seen) - 1]
-    if per_row > _SORTED:
+    rows = BLOCKS[len(seen) - 1]
+    if (known[-1][0] - 1) / rows > _SORTED:
         return grid
+    smaller = max((dispersion for dispersion, _ in known[:-1]), default=1.0)
     largest, freedom, _ = seen[-1]
-    grows = _surprise(largest / (1 + max(excess[:-1], default=0.0)), freedom) > _GROWS
-    return replace(grid, wobble=per_row if grows else 0.0, alike=tuple(excess))
+    grows = _surprise(largest / smaller, freedom) > _GROWS
+    return replace(grid, wobble=excess[-1] / rows if grows else 0.0, alike=tuple(excess))
+
+
+def _upper(dispersion: float, freedom: float) -> float:
+    """A dispersion and one standard error more: that of a chi-square over its degrees of freedom."""
+    return dispersion * (1 + (2 / freedom) ** 0.5)
 
 
 def groups(table: pa.Table, grid: FeatureGrid) -> NDArray[np.intp]:
