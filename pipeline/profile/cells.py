@@ -14,6 +14,8 @@ _RANKS = np.unique(np.r_[0.001, 0.005, 0.01, np.arange(1, 64) / 64, 0.99, 0.995,
 _STEPS = np.r_[0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 128.0, 1024.0]  # spans beyond
 _SHRINKS = np.r_[0.9, 0.75, 0.5, 0.35, 0.2, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0]  # of a positive lowest value
 
+_BESIDE, _FAR_WIDER, _MOST_GAPS = 20, 5.0, 8  # rows on each side of a gap; times their span; gaps with a cell
+
 
 def cells_of(feature: Feature, values: NDArray[np.float64]) -> FeatureGrid:
     """The cells of a feature over its values; NaN is missing."""
@@ -40,7 +42,7 @@ def edges_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
     found, times = np.unique(ranks, return_counts=True)
     repeated = found[times > 1][:30]
     above_high = np.nextafter(values[-1], np.inf)
-    core = np.unique(np.r_[values[0], found, np.nextafter(repeated, np.inf), above_high])
+    core = np.unique(np.r_[values[0], found, np.nextafter(repeated, np.inf), above_high, _gaps(values)])
     low, high = values[0], values[-1]
     span = float(values[int(0.995 * (len(values) - 1))] - values[int(0.005 * (len(values) - 1))])
     span = span or float(high - low) or abs(float(high)) or 1.0
@@ -50,6 +52,21 @@ def edges_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
         below = np.r_[low * _SHRINKS if low > 0 else [], below[[4, 8, 13]]]
     edges = np.unique(np.r_[below, core, beyond])
     return edges[np.isfinite(edges)][: CELLS - 1]
+
+
+def _gaps(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ends of the widest gaps within sorted values, that a row there may be seen to lie where no row lay.
+
+    A gap is far wider than so many values beside it span together, and so many lie on either side of it: chance leaves
+    no such gap in values that a smooth law made, however heavy its tails.
+    """
+    beside = _BESIDE + 1
+    inner = np.arange(_BESIDE, len(values) - beside)
+    low, high = values[inner], values[inner + 1]
+    span = np.minimum(low - values[inner - _BESIDE], values[inner + beside] - high)
+    wide = inner[high - low > _FAR_WIDER * span]
+    wide = wide[np.argsort(values[wide] - values[wide + 1], kind="stable")[:_MOST_GAPS]]
+    return np.r_[np.nextafter(values[wide], np.inf), values[wide + 1]]
 
 
 def normal_scores(counts: NDArray[np.float64]) -> list[float]:
