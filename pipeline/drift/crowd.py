@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.drift.eyes import at_most, unbiased
-from pipeline.drift.laws import log_chi2, log_peaked, log_skewed
+from pipeline.drift.laws import log_chi2, log_peaked, log_skewed, pool
 from pipeline.drift.sides import Side, Ties, effective
 from pipeline.profile import Profile
 
 Floats = NDArray[np.float64]
 _LEAST = 50  # rows of a batch
+_DIRECTIONS = np.array([0.3, 0.5, 0.1, 0.1])  # weights of all directions at once, and of the main axes
 
 
 class Alone(NamedTuple):
@@ -55,25 +56,33 @@ class Moves:
     m: float
 
     def together(self, judged: Set[str]) -> tuple[float, float]:
-        """Hotelling's T-squared of the features that may speak.
+        """Hotelling's T-squared of the features that may speak, and their means along the main axes.
+
+        Other people differ in what many features have in common. That shows along the axes on which the features vary
+        most together (the first principal components) long before it shows in all directions at once.
 
         Returns
         -------
         tuple of float
             Log p-value, and the most the effect may be, Mahalanobis' distance of the means without its small-sample
-            bias: the upper end of its one-sided 95% interval. (0, 0) where there is too little to compare.
+            bias, or the distance along one axis if that is more: the upper end of its one-sided 95% interval. (0, 0)
+            where there is too little to compare.
         """
         here = np.array([name in judged for name in self.names], bool)
         size = int(here.sum())
         if size < 2:
             return 0.0, 0.0
-        inverse = self.ties.inverse if here.all() else self.ties.inverted(self.use[here])
+        ties, use = self.ties, self.use[here]
+        inverse, axes = (ties.inverse, ties.axes) if here.all() else (ties.inverted(use), ties.axes_of(use))
         z = (self.gaps / self.errors)[here]
         plain = max(float((inverse * z).sum(axis=1) @ z), 0.0)
         statistic = (self.m - size - 1) * float(np.log1p(plain / self.m))  # the covariance is an estimate too (Wilks)
-        noise = 1 / self.n + 1 / self.m
+        noise = np.float64(1 / self.n + 1 / self.m)
         effect = np.sqrt(max(statistic - size, 0.0) * noise)
-        return float(log_chi2(np.float64(statistic), np.float64(size))), float(at_most(effect, np.float64(noise)))
+        along = unbiased(np.abs(axes @ self.gaps[here]), noise)
+        log_p = log_chi2(np.r_[statistic, (axes @ z) ** 2], np.r_[float(size), np.ones(len(axes))])
+        weights = _DIRECTIONS[: len(log_p)] / _DIRECTIONS[: len(log_p)].sum()
+        return float(pool(log_p, weights)), float(at_most(np.maximum(effect, along.max()), noise))
 
     def alone(self, without: Set[str] = frozenset()) -> dict[str, Alone]:
         """Each feature against where the others put it: does it lie off that place, does it scatter wider around it?

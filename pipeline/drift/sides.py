@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 _CHUNKS = 20  # moving parts that a reference averages over
 _AVERAGED = np.array([1 / _CHUNKS, *(1.0,) * len(BLOCKS)])
 _SHARED = 5.0  # rows that two rare marks must be expected to share before their link is judged
+_AXES = 3  # principal components along which the means of a crowd are compared
 _FAR = 1e30  # spreads: squares of positions stay finite
 NO_LAG = FeatureProfile(np.zeros((CELLS, SHARDS), np.int64))
 NO_CELLS = FeatureGrid("", "numeric", scores=(0.0,) * CELLS)
@@ -215,6 +216,16 @@ class Ties:
     def inverted(self, use: NDArray[np.intp]) -> Floats:
         """The inverse of the correlations of some features."""
         return inverse(self.correlations[np.ix_(use, use)])
+
+    @cached_property
+    def axes(self) -> Floats:
+        """The main axes of those that vary."""
+        return self.axes_of(self.varying)
+
+    def axes_of(self, use: NDArray[np.intp]) -> Floats:
+        """The axes on which features vary most together, the first first, to unit variance; (up to 3, features)."""
+        values, vectors = np.linalg.eigh(self.correlations[np.ix_(use, use)])
+        return (vectors[:, : -_AXES - 1 : -1] / np.sqrt(np.maximum(values[: -_AXES - 1 : -1], 1e-9))).T
 
     @cached_property
     def left(self) -> Floats:

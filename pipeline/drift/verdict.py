@@ -20,7 +20,7 @@ from storage.settings import Settings
 Floats = NDArray[np.float64]
 # Shares of the budget: single features, their links, many small moves at once. A fifth is not spent: laws are
 # approximations, and a budget that is spent to the last hundredth is overdrawn in every other table.
-FEATURES, LINKS, CROWD = 0.62, 0.1, 0.08
+FEATURES, LINKS, CROWD = 0.60, 0.1, 0.10
 NAMED_AT = 0.01  # rate of wrongly named features once a batch drifts (Benjamini and Hochberg 1995)
 _NAMED_IN_CROWD = 0.2  # the same where only the crowd spoke
 _TOLD = 20  # links in a report
