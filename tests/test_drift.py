@@ -177,6 +177,52 @@ def test_450_kcal_more_are_found_in_words(people: Watched):
     assert "healthy batch of 200" in report.explanation
 
 
+def test_rows_where_the_reference_has_none_are_seen_within_its_range():
+    """Amounts that are 0 or at least 3.3; 5% of a batch are a thousand times too small: 2% lie between the two."""
+    rng = np.random.default_rng(8)
+
+    def amounts(rows: int) -> np.ndarray:
+        z = rng.normal(size=rows)
+        return np.where(z < 0.2, 0.0, np.exp(1 + z))
+
+    watched = Watched(pa.table({"amount": amounts(6_000), "x": rng.normal(size=6_000)}))
+    for _ in range(5):
+        values = amounts(1_000)
+        values[:50] *= 0.001
+        report = watched.judge(pa.table({"amount": values, "x": rng.normal(size=1_000)}))
+        assert [one.name for one in report.features if one.drift] == ["amount"]
+
+
+def test_other_people_are_found_along_what_the_features_share():
+    """Sixteen features move by 0.16 standard deviations each: too little to be seen in 200 rows, one by one or all ways.
+
+    In all directions at once (Hotelling's T-squared alone) 15 of 40 such batches were found, along the main axis 31.
+    """
+    rng = np.random.default_rng(9)
+
+    def people(rows: int, tilt: float = 0.0) -> pa.Table:
+        shared = rng.normal(size=rows) + tilt
+        return pa.table({f"x{at}": np.sqrt(0.2) * shared + np.sqrt(0.8) * rng.normal(size=rows) for at in range(16)})
+
+    found = calm = 0
+    for _ in range(4):
+        watched = Watched(people(6_000))
+        found += sum(watched.judge(people(200, 0.35)).drift for _ in range(10))
+        calm += sum(watched.judge(people(200)).drift for _ in range(10))
+    assert found >= 25 and calm <= 2
+
+
+def test_what_the_others_leave_unexplained_is_more_in_rows_that_the_place_was_not_fitted_to():
+    """Sixty features, nothing moved: against 1,500 rows the rest of a large batch scatters 8% wider by fitting alone."""
+    rng = np.random.default_rng(10)
+    alarms = 0
+    for _ in range(3):
+        watched = Watched(pa.table({f"x{at}": rng.normal(size=1_500) for at in range(60)}))
+        batches = (pa.table({f"x{at}": rng.normal(size=10_000) for at in range(60)}) for _ in range(5))
+        alarms += sum(watched.judge(batch).drift for batch in batches)
+    assert alarms <= 1
+
+
 def test_values_that_crowd_into_a_narrow_range_are_named_and_told():
     rng = np.random.default_rng(8)
     watched = Watched(pa.table({name: rng.normal(size=6_000) for name in "abcd"}))

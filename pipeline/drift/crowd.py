@@ -131,7 +131,7 @@ class Moves:
         z = (inverse * (self.gaps[here] / errors)).sum(axis=1) / np.sqrt(left)
         far = np.maximum(np.abs(z) - stray / (self.n * errors), 0.0)
         lean = skew * np.sign(z) * (1 / self.n**2 - 1 / self.m**2) / (1 / self.n + 1 / self.m) ** 1.5
-        tail = np.maximum(log_skewed(far, lean), log_peaked(far, np.maximum(peak - 3, 0.0) / self.n))
+        tail = np.maximum(log_skewed(far, lean), log_peaked(far, np.maximum(peak - 3, 0.0) / min(self.n, self.m)))
         return np.minimum(tail + np.log(2.0), 0.0)
 
     def _wide(
@@ -139,7 +139,9 @@ class Moves:
     ) -> tuple[Floats, Floats]:
         """Log p-values of the mean squares of what the others leave unexplained, and these over the reference's."""
         squares = self.squares[np.ix_(here, here)]
-        ratio = np.maximum(((inverse @ squares) * inverse).sum(axis=1), 0.0) / left
+        others = here.sum() - 1  # a place that was fitted to the reference's rows fits them better than any others
+        fitted = (self.m + others) / (self.m - others)
+        ratio = np.maximum(((inverse @ squares) * inverse).sum(axis=1), 0.0) / left / fitted
         sd = np.sqrt(np.maximum(peak - 1, 0.5)) * self.errors[here]
         return log_skewed((ratio - stray**2 / self.n - 1) / sd, 2 * sd), ratio  # chi-square's skewness is twice its sd
 

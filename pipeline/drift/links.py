@@ -51,7 +51,7 @@ def compare(base: Side, seen: Profile, judged: Set[str]) -> Pairs | None:
     variance = ties.bonds * ((1 + 10 / n) / (n - 3) + 1 / (m - 3))
     one_row = np.abs(r) * np.maximum(ties.reach[first], ties.reach[second]) ** 2 / 2 / np.maximum(1 - r * r, _CLOSE) / n
     z = np.maximum(np.abs(fisher(s) - ties.z) - one_row, 0.0) / np.sqrt(variance)
-    log_p = np.minimum(log_peaked(z, ties.knots / n) + np.log(2.0), 0.0)
+    log_p = np.minimum(log_peaked(z, ties.knots / np.minimum(n, m)) + np.log(2.0), 0.0)
     varies = (np.diag(covariance) > 0.05) & np.array([name in judged for name in grid.linked], bool)
     trusted = (np.minimum(n, m) >= np.maximum(ties.needed, _LEAST_ROWS)) & varies[first] & varies[second]
     noise = variance * (1 - r * r) ** 2
