@@ -25,15 +25,7 @@ def tell(desk: Desk, owner: Monitor, kind: str, text: str) -> None:
 
 
 def send_test(desk: Desk, monitor: str, channel: str, options: Mapping[str, Any], author: str = "page") -> None:
-    """Send a test by a channel, so that a person sees it arrive before it is needed.
-
-    Raises
-    ------
-    Refused
-        If there is no such channel, or its options cannot work.
-    Unhealthy
-        If the other side does not take it.
-    """
+    """Send a test by a channel, so that a person sees it arrive before it is needed. Raises as ``alerts.send``."""
     owner = history.monitor(desk.db, monitor)
     text = f"A test of the alerts of {owner.name}: nothing has happened."
     alerts.send(alerts.Message(owner.name, "test", text), channel, options)
