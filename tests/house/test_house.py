@@ -13,7 +13,7 @@ import pytest
 from tests.house import manual
 
 ROOT = Path(__file__).parent.parent.parent
-ROOMS = ("cli", "dashboard", "pipeline", "seed_data", "storage")
+ROOMS = ("dashboard", "pipeline", "seed_data", "storage")
 FORBIDDEN = (
     r"\bimport pickle\b",
     r"joblib\.load",

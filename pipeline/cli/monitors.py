@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from cli import say, words
-from cli.command import Command
-from cli.session import order, session
+from pipeline.cli import say, words
+from pipeline.cli.command import Command
+from pipeline.cli.session import order, session
 
 
 def init(options: argparse.Namespace) -> None:
@@ -91,29 +90,7 @@ def export(options: argparse.Namespace) -> None:
             say.line(line)
 
 
-def report(options: argparse.Namespace) -> None:
-    """A report of a monitor for a range, as one HTML file."""
-    from dashboard.panels import report as made
-    from pipeline.views import reading
-
-    with reading(options.data_dir) as service:
-        name = service.the_monitor(options.monitor).name
-        page = made.html(service, name, last=options.last, start=options.start, stop=options.stop)
-    out = options.out or Path(f"{name}-report.html")
-    out.write_text(page, encoding="utf-8")
-    say.line({"report": str(out)}) if options.json else print(f"Report: {out}")
-
-
-def _report(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--last", type=int, metavar="N", help="newest scored batches; default: 120")
-    add("--from", dest="start", default="", metavar="DATE", help="first day, of the data's own time")
-    add("--to", dest="stop", default="", metavar="DATE", help="last day")
-    add("--out", type=Path, metavar="FILE", help="default: NAME-report.html here")
-
-
 INIT = Command(init, _init, monitor=False)
 STATUS = Command(status)
 SETTINGS = Command(settings, _settings, note=True)
 EXPORT = Command(export)
-REPORT = Command(report, _report)

@@ -6,9 +6,9 @@ import argparse
 import sys
 from typing import Any
 
-from cli import say, words
-from cli.command import Command
-from cli.session import order
+from pipeline.cli import say, words
+from pipeline.cli.command import Command
+from pipeline.cli.session import order
 
 
 def versions(options: argparse.Namespace) -> None:

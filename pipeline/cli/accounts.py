@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from cli import say, words
-from cli.command import Command
-from cli.session import order, session
+from pipeline.cli import say, words
+from pipeline.cli.command import Command
+from pipeline.cli.session import order, session
 
 
 def users(options: argparse.Namespace) -> None:

@@ -1,41 +1,14 @@
-"""The table of commands, and the parser that is made of it."""
+"""The parser that is made of the table of commands."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from cli import accounts, deliveries, files, folder, monitors, versions
-from cli.command import Command
+from pipeline.cli.command import Command
 
-COMMANDS: dict[str, Command] = {
-    "serve": folder.SERVE,
-    "init": monitors.INIT,
-    "ingest": deliveries.INGEST,
-    "labels": deliveries.LABELS,
-    "predict": deliveries.PREDICT,
-    "check": files.CHECK,
-    "backtest": files.BACKTEST,
-    "status": monitors.STATUS,
-    "versions": versions.VERSIONS,
-    "reproduce": versions.REPRODUCE,
-    "promote": versions.PROMOTE,
-    "rollback": versions.ROLLBACK,
-    "retrain": versions.RETRAIN,
-    "retry": deliveries.RETRY,
-    "accept": deliveries.ACCEPT,
-    "settings": monitors.SETTINGS,
-    "export": monitors.EXPORT,
-    "report": monitors.REPORT,
-    "doctor": folder.DOCTOR,
-    "backup": folder.BACKUP,
-    "restore": folder.RESTORE,
-    "forget": folder.FORGET,
-    "users": accounts.USERS,
-    "tokens": accounts.TOKENS,
-    "support": folder.SUPPORT,
-}
 EXAMPLES = """\
 examples:
   run.py                                                       the dashboard, with the worked example in it
@@ -46,33 +19,39 @@ examples:
 """
 
 
-def parsed(arguments: list[str]) -> argparse.Namespace:
+def parsed(commands: Mapping[str, Command], arguments: list[str]) -> argparse.Namespace:
     """What was said, with the command's function as ``run``; ``serve`` is the command when none is named.
+
+    Parameters
+    ----------
+    commands : mapping of str to Command
+        In the order in which they are listed.
+    arguments : list of str
 
     Raises
     ------
     SystemExit
         With status 2 for wrong usage, 0 for ``--help``.
     """
-    parser = _parser()
-    named = any(word in COMMANDS or word in ("-h", "--help") for word in arguments)
+    parser = _parser(commands)
+    named = any(word in commands or word in ("-h", "--help") for word in arguments)
     options = parser.parse_args(arguments if named else ["serve", *arguments])
     if options.command in ("users", "tokens") and bool(options.name) == (options.action == "list"):
         parser.error(f"{options.command} {options.action} takes {'no' if options.name else 'a'} name")
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="run.py",
         description="Watches live models: says when their data drifts, retrains when it pays, shows the evidence.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    listed = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     default = os.environ.get("DRIFT_DATA_DIR", "data")
-    for name, row in COMMANDS.items():
-        command = commands.add_parser(name, help=row.run.__doc__, description=row.run.__doc__)
+    for name, row in commands.items():
+        command = listed.add_parser(name, help=row.run.__doc__, description=row.run.__doc__)
         command.set_defaults(run=row.run)
         command.add_argument("--data-dir", type=Path, default=Path(default), metavar="DIR", help=f"default: {default}/")
         if row.json:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cli import say, words
-from cli.command import Command
-from cli.session import order, session
+from pipeline.cli import say, words
+from pipeline.cli.command import Command
+from pipeline.cli.session import order, session
 from storage.errors import ProductError
 
 

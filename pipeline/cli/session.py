@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cli import say
+from pipeline.cli import say
 
 
 @contextmanager

@@ -1,35 +1,13 @@
-"""The data folder: served, examined, backed up, brought back; rows taken out of it."""
+"""The data folder: examined, backed up, brought back; rows taken out of it."""
 
 from __future__ import annotations
 
 import argparse
-import signal
 from pathlib import Path
 
-from cli import say
-from cli.command import Command
-from cli.session import order
-
-
-def serve(options: argparse.Namespace) -> int:
-    """Bring up the dashboard and the jobs."""
-    from dashboard.server import Reached
-    from dashboard.server import serve as serve_forever
-
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    reached = Reached(options.host, options.port, tuple(options.allow_host), options.behind_proxy)
-    return serve_forever(options.data_dir, reached, options.interval, not options.no_demo, options.backup_hours)
-
-
-def _serve(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--host", default="127.0.0.1")
-    add("--port", type=int, default=8050)
-    add("--allow-host", action="append", default=[], metavar="NAME", help="a name that browsers call it by; repeatable")
-    add("--behind-proxy", action="store_true", help="a proxy on this machine speaks TLS: Secure cookies, its addresses")
-    add("--interval", type=float, default=5.0, metavar="SECONDS", help="between two looks (and two days of the demo)")
-    add("--backup-hours", type=float, default=24.0, metavar="HOURS", help="between two backups; 0 makes none")
-    add("--no-demo", action="store_true", help="without the worked example")
+from pipeline.cli import say
+from pipeline.cli.command import Command
+from pipeline.cli.session import order
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -96,7 +74,6 @@ def _support(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: drift-support.zip here")
 
 
-SERVE = Command(serve, _serve, monitor=False, json=False)
 DOCTOR = Command(doctor, monitor=False)
 BACKUP = Command(backup, _backup, monitor=False)
 RESTORE = Command(restore, _restore, monitor=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from cli import say, words
-from cli.command import Command
+from pipeline.cli import say, words
+from pipeline.cli.command import Command
 
 
 def check(options: argparse.Namespace) -> None:

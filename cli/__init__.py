@@ -1,4 +1,0 @@
-"""The command line: what each command takes, calls and prints; never computes. A file per kind of thing.
-
-Heavy modules are imported by the command that needs them, so that ``--help`` answers at once.
-"""
