@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlite_utils import Database
 
@@ -21,6 +23,10 @@ from storage.records import Event, Level, Monitor
 from storage.store import DATABASE, Store
 from storage.upkeep import copy_before_upgrade
 from storage.vault import Vault
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S", bound="Shelf")
 
 
 def wall_clock() -> int:
@@ -88,6 +94,8 @@ class Desk(Shelf):
     ) -> None:
         self.store = Store(folder, point, copy_before_upgrade)
         self.now = clock
+        self.wake: Callable[[str], None] = lambda queue: None  # there is work for a monitor, or for the backtests
+        self.turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # one at a time works on each
         super().__init__(folder)
         self.vault = Vault(folder / "vault", point)
         if self.store.saved is not None:
@@ -113,3 +121,13 @@ class Desk(Shelf):
         """Let go of the data folder."""
         super().close()
         self.store.close()
+
+
+def at_desk(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """A function over a shelf or desk as a method of what has one."""
+
+    @functools.wraps(function)
+    def method(self: Any, *arguments: P.args, **named: P.kwargs) -> R:
+        return function(self.desk, *arguments, **named)
+
+    return method

@@ -100,7 +100,7 @@ class Schedule:
         if self.backup_hours:
             self.add("backup", lambda: self.service.back_up(self.backup_hours), _UPKEEP_SECONDS, executor="chores")
         self._scheduler.start()
-        self.service.wake = self.wake
+        self.service.desk.wake = self.wake
         threading.Thread(target=self._watch, name="clock", daemon=True).start()
 
     def stop(self) -> None:
@@ -110,7 +110,7 @@ class Schedule:
         """
         self._ended.set()
         self.service.stopping = True
-        self.service.wake = lambda monitor: None
+        self.service.desk.wake = lambda monitor: None
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         if not self._idle():

@@ -86,6 +86,14 @@ def test_the_same_bytes_twice_are_one_batch(store, db, monitor):
     assert "same bytes as batch" in history.events(db, kinds=("duplicate",))[0].message
 
 
+def test_a_transaction_bears_the_name_of_its_method():
+    """Faults are asked for by that name; the store takes it from the function behind the method."""
+    made = {name: method for name, method in vars(Store).items() if hasattr(method, "__wrapped__")}
+    behind = {name: method.__wrapped__.__name__ for name, method in made.items()}
+    assert "receive" in behind
+    assert behind == {name: name for name in behind}
+
+
 def test_a_failing_transaction_leaves_nothing(store, db, monitor):
     number, _ = store.receive(a_batch(sha256="1" * 64), EVENT)
     batch = history.batch(db, number)

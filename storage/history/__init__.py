@@ -35,6 +35,15 @@ from storage.history.models import (
     versions,
     versions_in_short,
 )
+from storage.history.monitors import (
+    monitor,
+    monitor_by_id,
+    monitors,
+    settings_history,
+    settings_in_force,
+    settings_row,
+    truths,
+)
 from storage.history.profiles import profile_parts, profile_parts_of, reference_parts
 from storage.history.quality import (
     Measured,
@@ -62,15 +71,6 @@ from storage.history.scores import (
     report,
     reports,
     timeline,
-)
-from storage.history.settings import (
-    monitor,
-    monitor_by_id,
-    monitors,
-    settings_history,
-    settings_in_force,
-    settings_row,
-    truths,
 )
 
 __all__ = [

@@ -11,7 +11,7 @@ import pytest
 from storage import history
 from tests.browser.axe import violations
 from tests.browser.conftest import BATCHES, HOSTILE, NAMES, ROWS, table
-from tests.browser.test_pages import SHOP, contrast, open_page
+from tests.browser.test_pages import SHOP, contrast, open_page, rows_behind
 from tests.test_cli import run
 from tests.test_server import get, serving
 
@@ -122,8 +122,7 @@ def test_t16_what_is_shown_is_what_is_saved(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/models")
     figure = page.locator("figure", has=page.locator("[data-name=lineage]"))
-    figure.locator("summary").click()
-    rows = figure.locator(".data-table tbody tr").count()
+    rows = rows_behind(figure).count()
     with page.expect_download() as got:
         figure.locator("[data-tool=csv]").click()
     assert len(got.value.path().read_text().splitlines()) == rows + 1

@@ -60,6 +60,14 @@ def open_page(page, url: str) -> None:
     )
 
 
+def rows_behind(figure):
+    """Open the table behind a chart; its rows, once they are there: it is drawn after the click has been answered."""
+    figure.locator("summary").click()
+    rows = figure.locator(".data-table tbody tr")
+    rows.first.wait_for()
+    return rows
+
+
 def drag(page, strip: str, first: int, last: int) -> tuple[list[str], float, float]:
     """Choose a stretch on a strip of the whole history; its batches, and where the mouse was pressed and let go."""
     keys, left, right, middle = page.evaluate(
@@ -234,9 +242,7 @@ def contrast(page, selector: str) -> float:
 def test_t16_the_table_behind_a_chart_has_its_numbers(shared, visit):
     page = visit()
     open_page(page, f"{shared.url}{SHOP}/drift")
-    page.locator("figure summary").first.click()
-    rows = page.locator(".data-table tbody tr")
-    rows.first.wait_for()
+    rows = rows_behind(page.locator("figure", has=page.locator("summary")).first)
     assert rows.count() == len(history.timeline(shared.service.db, 1).batch)
     with page.expect_download() as got:
         page.locator("[data-tool=csv]").first.click()

@@ -69,7 +69,7 @@ def _true(value: ast.expr) -> bool:
 def test_modules_say_what_they_are_and_stay_short(path):
     text = path.read_text()
     assert text.lstrip().startswith('"""'), f"{path} has no docstring"
-    assert len(text.splitlines()) <= 600, f"{path} is too long: would two rooms be clearer?"
+    assert len(text.splitlines()) <= 400, f"{path} is too long: would two rooms be clearer?"
 
 
 def test_every_setting_is_documented():
