@@ -1,4 +1,4 @@
-"""Metrics against scikit-learn, tests against SciPy, estimates against labels."""
+"""Metrics against scikit-learn, tests against SciPy."""
 
 from __future__ import annotations
 
@@ -134,44 +134,6 @@ def test_a_change_is_found_where_it_is_and_seldom_where_it_is_not() -> None:
     assert false <= 2
     assert np.mean(np.abs(np.array(at) - 20) <= 1) > 0.95
     assert performance.change_point([0.1], [0.01], [10]) is None
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_estimated_accuracy_is_within_two_points_under_covariate_shift(seed: int) -> None:
-    """Rows are moved to where the model is unsure (or sure); what the labels are, given the features, stays."""
-    rng = np.random.default_rng(seed)
-
-    def world(n: int, centre: float):
-        x = rng.normal(centre, 1.0, n)
-        true = 1 / (1 + np.exp(-1.8 * x))
-        stated = 1 / (1 + np.exp(-4.0 * x))  # overconfident
-        y = np.where(rng.random(n) < true, "yes", "no")
-        return y, np.where(stated > 0.5, "yes", "no"), np.column_stack([1 - stated, stated])
-
-    y, said, p = world(2000, 0.0)
-    calibration = performance.calibrate(y, said, p, TWO)
-    misses, inside = [], 0
-    centres = np.linspace(-1.5, 1.5, 31)
-    for centre in centres:
-        y, said, p = world(1000, centre)
-        found = performance.estimate(said, p, calibration, TWO)["accuracy"]
-        real = float(np.mean(y == said))
-        misses.append(abs(found.value - real))
-        inside += found.low <= real <= found.high
-    assert np.mean(misses) < 0.02
-    assert inside / len(centres) > 0.85
-
-
-def test_estimated_error_of_a_regression_follows_the_shift() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=3000)
-    y = x + rng.normal(size=3000) * (0.2 + np.abs(x))
-    stated = np.column_stack([0.8 * (0.2 + np.abs(x)), (0.2 + np.abs(x)) ** 2])
-    calibration = performance.calibrate(y[:2000], x[:2000], None, NUMBER, stated[:2000])
-    far = np.abs(x[2000:]) > 1
-    found = performance.estimate(x[2000:][far], None, calibration, NUMBER, stated[2000:][far])
-    assert found["mae"].value == pytest.approx(np.abs(y - x)[2000:][far].mean(), rel=0.15)
-    assert performance.estimate(x, None, calibration, NUMBER) == {}
 
 
 @given(st.integers(0, 10_000))

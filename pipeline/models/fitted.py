@@ -6,7 +6,7 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Model:
     pipeline: Any
     schema: Schema
     classes: tuple[str, ...]  # of the columns of ``predict_proba``; empty for regression
-    errors: tuple[Any, ...] = ()  # regression: models of the absolute and the squared error, or nothing
+    errors: tuple[Any, ...] = ()  # models of how far off it is, one for each column of ``Predictions.losses``
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Predictions:
 
     values: NDArray[Any]  # (n,) text or float64
     probabilities: NDArray[np.float64] | None  # (n, classes of the schema)
-    losses: NDArray[np.float64] | None = None  # (n, 2) expected absolute and squared error of a regression
+    losses: NDArray[np.float64] | None = None  # (n, m) how far off it expects to be, as ``performance.misses`` has it
 
 
 def frame(table: pa.Table, schema: Schema) -> Any:
@@ -180,15 +180,15 @@ def predict(model: Model, table: pa.Table) -> Predictions:
     rows = frame(table, schema)
     with worth(len(rows)), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        losses = np.column_stack([part.predict(rows) for part in model.errors]) if model.errors else None
         if not model.classes:
             values = np.asarray(model.pipeline.predict(rows), dtype=np.float64).reshape(len(rows))
-            losses = [np.maximum(part.predict(rows), 0.0) for part in model.errors]
-            return Predictions(values, None, np.column_stack(losses) if losses else None)
+            return Predictions(values, None, losses)
         if not hasattr(model.pipeline, "predict_proba"):
-            return Predictions(np.asarray(model.pipeline.predict(rows)).astype(str).astype(object), None)
+            return Predictions(np.asarray(model.pipeline.predict(rows)).astype(str).astype(object), None, losses)
         own = np.asarray(model.pipeline.predict_proba(rows), dtype=np.float64)
     values = np.array(model.classes, dtype=object)[own.argmax(1)]
-    return Predictions(values, _aligned(own, model.classes, schema.classes))
+    return Predictions(values, _aligned(own, model.classes, schema.classes), losses)
 
 
 def _aligned(own: NDArray[np.float64], classes: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float64]:
@@ -201,28 +201,6 @@ def _aligned(own: NDArray[np.float64], classes: Sequence[str], wanted: Sequence[
         if name in at:
             out[:, j] = own[:, at[name]]
     return out
-
-
-def with_errors(model: Model, table: pa.Table, absolute: NDArray[np.float64], seed: int) -> Model:
-    """A regression model that also says how far off it expects to be (direct loss estimation).
-
-    Parameters
-    ----------
-    model : Model
-        Of a regression.
-    table : pyarrow.Table of n rows
-    absolute : ndarray of shape (n,)
-        Absolute errors on these rows of a model that was not fitted on them.
-    seed : int
-    """
-    rows = frame(table, model.schema)
-    params = {"early_stopping": False, "max_iter": 40, "max_leaf_nodes": 8, "learning_rate": 0.1}
-    empty = [f.name for f in model.schema.watched if table.column(f.name).null_count == table.num_rows]
-    parts = []
-    for errors in (absolute, absolute**2):
-        learner = build("boosting", model.schema, seed, params, empty)
-        parts.append(learner.fit(rows, errors))
-    return replace(model, errors=tuple(parts))
 
 
 def importance(

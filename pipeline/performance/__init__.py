@@ -3,7 +3,7 @@
 Pure: no I/O, no clock, no unseeded randomness.
 """
 
-from pipeline.performance.estimate import LEAST_ROWS, calibrate, chances, estimate, expected_area
+from pipeline.performance.estimate import LEAST_ROWS, calibrate, chances, estimate, expected_area, misses
 from pipeline.performance.metrics import (
     METRICS,
     Measure,
@@ -37,6 +37,7 @@ __all__ = [
     "mean_area",
     "measure",
     "mid_p",
+    "misses",
     "primary",
     "said",
     "upper_tail",

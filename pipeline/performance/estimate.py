@@ -1,8 +1,9 @@
 """Performance before labels come: what a model's own calibrated confidence makes one expect. Pure.
 
 Classification is confidence-based (CBPE): probabilities are mapped to observed frequencies on rows with labels, and the
-expected confusion of a batch is added up from them. Regression is direct loss estimation (DLE): a small model predicts
-the error of each row. Both hold while only the inputs drift; neither can see the concept itself change.
+expected confusion of a batch is added up from them. Where the rows tell that this misleads, a small model of what is
+left over corrects it; of a regression, such a model is all there is (direct loss estimation, DLE). All this holds while
+only the inputs drift; none of it can see the concept itself change.
 """
 
 from __future__ import annotations
@@ -16,14 +17,12 @@ from pipeline.performance.metrics import Z95, said
 from storage.records import Metric, Schema
 
 LEAST_ROWS = 50  # labelled rows needed to calibrate at all
+LEANING = 2.0  # rows that moved lean on a part of the rows it was calibrated on: the variance is that of half of them
+DOUBTED = 0.33  # standard error of a correction, as a share of it
 
 
 def calibrate(
-    labels: NDArray[Any],
-    predictions: NDArray[Any],
-    probabilities: NDArray[np.float64] | None,
-    schema: Schema,
-    losses: NDArray[np.float64] | None = None,
+    labels: NDArray[Any], predictions: NDArray[Any], probabilities: NDArray[np.float64] | None, schema: Schema
 ) -> dict[str, Any]:
     """What turns a model's confidence into expected performance; plain values, kept with the version.
 
@@ -33,8 +32,6 @@ def calibrate(
         Of rows the model was not fitted on.
     probabilities : ndarray of shape (n, classes) or None
     schema : Schema
-    losses : ndarray of shape (n, 2), optional
-        Regression: the expected absolute and squared errors that the model states.
 
     Returns
     -------
@@ -50,31 +47,57 @@ def calibrate(
     if n < LEAST_ROWS:
         return {}
     if schema.task == "regression":
-        if losses is None:
-            return {}
-        absolute, squared = np.abs(s.truth - s.guess), (s.truth - s.guess) ** 2
-        means = losses.mean(0)
-        return {
-            "kind": "loss",
-            "rows": n,
-            "scale": [float(absolute.mean() / means[0]) if means[0] else 1.0,
-                      float(squared.mean() / means[1]) if means[1] else 1.0],
-            "spread": [float(absolute.std()), float(squared.std())],
-        }  # fmt: skip
-    if s.probabilities is None:
-        return {}
+        absolute = np.abs(s.truth - s.guess)
+        return {"kind": "loss", "rows": n, "spread": [float(absolute.std()), float((absolute**2).std())]}
     right = (s.truth == s.guess).astype(np.float64)
-    curves = [_isotonic(s.probabilities[:, c], (s.truth == c).astype(np.float64)) for c in range(s.classes)]
+    level, p = float(right.mean()), s.probabilities
     return {
         "kind": "confidence",
         "rows": n,
-        "accuracy": float(right.mean()),
-        "top": _isotonic(s.probabilities.max(1), right),
-        "classes": curves,
+        "accuracy": level,
+        "top": [[1.0, level]] if p is None else _isotonic(p.max(1), right),
+        "classes": [] if p is None else [_isotonic(p[:, c], s.truth == c) for c in range(s.classes)],
     }
 
 
-def _isotonic(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[list[float]]:
+def misses(
+    labels: NDArray[Any],
+    predictions: NDArray[Any],
+    probabilities: NDArray[np.float64] | None,
+    calibration: dict[str, Any],
+    schema: Schema,
+) -> NDArray[np.float64]:
+    """How far off each row was: what ``models.with_errors`` learns.
+
+    Parameters
+    ----------
+    labels, predictions, probabilities, schema
+        As in ``calibrate``.
+    calibration : dict
+        What it made of them.
+
+    Returns
+    -------
+    ndarray of shape (n, 2) or (n, 1)
+        Of a regression the absolute and the squared error; else right (1) or wrong (0), less what the confidence made
+        one expect.
+    """
+    s = said(labels, predictions, probabilities, schema)
+    if schema.task == "regression":
+        absolute = np.abs(s.truth - s.guess)
+        return np.column_stack([absolute, absolute**2])
+    return ((s.truth == s.guess) - _right(s.guess, s.probabilities, calibration))[:, None]
+
+
+def _right(
+    predictions: NDArray[Any], probabilities: NDArray[np.float64] | None, calibration: dict[str, Any]
+) -> NDArray[np.float64]:
+    """How often rows of this confidence were right, (n,); of a classifier without probabilities all are alike."""
+    sure = np.ones(len(predictions)) if probabilities is None else probabilities.max(1)
+    return _on(calibration["top"], sure)
+
+
+def _isotonic(x: NDArray[np.float64], y: NDArray[Any]) -> list[list[float]]:
     """The rising curve closest to y, by pooling adjacent violators, as [x, y] knots; few and smooth.
 
     Rows are first pooled in small groups of equal size, so that a single row cannot make a step of 0 or 1.
@@ -115,8 +138,8 @@ def estimate(
     calibration : dict
         From ``calibrate``, of the version that predicted.
     schema : Schema
-    losses : ndarray of shape (n, 2), optional
-        Regression: ``Predictions.losses``.
+    losses : ndarray of shape (n, m), optional
+        ``Predictions.losses``.
 
     Returns
     -------
@@ -134,24 +157,28 @@ def estimate(
         return {}
     if calibration["kind"] == "loss":
         return {} if losses is None else _expected_loss(losses, calibration)
-    if probabilities is None:
-        return {}
-    top = _on(calibration["top"], probabilities.max(1))
-    chance = float(np.sum(top * (1 - top))) / n**2
-    level = calibration["accuracy"]
-    half = Z95 * float(np.sqrt(chance + max(level * (1 - level), 1e-4) / calibration["rows"]))
-    value = float(top.mean())
+    correction = np.zeros(n) if losses is None else losses[:, 0]
+    right = _right(predictions, probabilities, calibration) + correction
+    value = float(np.clip(right.mean(), 0.0, 1.0))  # of a row it may be beyond 0 or 1: cut off, the mean were too low
+    half = _half(np.clip(right, 0.0, 1.0), float(correction.mean()), calibration)
     out = {"accuracy": Metric(value, max(value - half, 0.0), min(value + half, 1.0), n)}
-    return out | _expected_others(probabilities, top, calibration, half)
+    return out if probabilities is None else out | _expected_others(probabilities, correction, calibration, half)
+
+
+def _half(right: NDArray[np.float64], correction: float, calibration: dict[str, Any]) -> float:
+    """Half the 95% interval of the accuracy of rows that are right with these chances (n,)."""
+    luck = float(np.sum(right * (1 - right))) / len(right) ** 2
+    level = calibration["accuracy"]
+    known = LEANING * max(level * (1 - level), 1e-4) / calibration["rows"]
+    return Z95 * float(np.sqrt(luck + known + (DOUBTED * correction) ** 2))
 
 
 def _expected_loss(losses: NDArray[np.float64], calibration: dict[str, Any]) -> dict[str, Metric]:
     """MAE and RMSE from the stated errors (n, 2)."""
-    n = len(losses)
+    n, means = len(losses), np.maximum(losses, 0.0).mean(0) * calibration.get("scale", 1.0)
     out = {}
-    for at, name in enumerate(("mae", "rmse")):
-        mean = float(losses[:, at].mean()) * calibration["scale"][at]
-        half = Z95 * calibration["spread"][at] * np.sqrt(1 / n + 1 / calibration["rows"])
+    for name, mean, spread in zip(("mae", "rmse"), means, calibration["spread"], strict=True):
+        half = Z95 * spread * np.sqrt(1 / n + 1 / calibration["rows"])
         ends = np.array([mean, max(mean - half, 0.0), mean + half])
         value, low, high = np.sqrt(ends) if name == "rmse" else ends
         out[name] = Metric(float(value), float(low), float(high), n)
@@ -159,12 +186,12 @@ def _expected_loss(losses: NDArray[np.float64], calibration: dict[str, Any]) -> 
 
 
 def _expected_others(
-    probabilities: NDArray[np.float64], top: NDArray[np.float64], calibration: dict[str, Any], half: float
+    probabilities: NDArray[np.float64], correction: NDArray[np.float64], calibration: dict[str, Any], half: float
 ) -> dict[str, Metric]:
     """Balanced accuracy, and for two classes F1 and ROC AUC, from the expected labels (n, classes)."""
     n, k = probabilities.shape
-    shares = chances(probabilities, calibration)
     guess = probabilities.argmax(1)
+    shares = _corrected(chances(probabilities, calibration), guess, correction)
     hit = np.array([shares[guess == c, c].sum() for c in range(k)])
     came = shares.sum(0)
     recalls = hit[came > 0.5] / came[came > 0.5]
@@ -178,6 +205,17 @@ def _expected_others(
         for name, value in values.items()
         if np.isfinite(value)
     }
+
+
+def _corrected(
+    shares: NDArray[np.float64], guess: NDArray[np.intp], correction: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Expected labels (n, classes) with the share of the predicted class corrected, and the others in proportion."""
+    at = np.arange(len(shares))
+    told = shares[at, guess]
+    corrected = shares * (1 - correction / np.maximum(1 - told, 1e-12))[:, None]
+    corrected[at, guess] = told + correction
+    return corrected
 
 
 def chances(probabilities: NDArray[np.float64], calibration: dict[str, Any]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from pipeline.retrain.curve import curve
 from pipeline.retrain.entries import joined
 from pipeline.retrain.field import apart, known, trust
 from pipeline.retrain.order import Outcome
-from pipeline.retrain.refit import ranked
+from pipeline.retrain.refit import calibrated, ranked
 from storage.errors import Refused
 from storage.records import LabelledRows, Metric, Schema
 from storage.settings import Settings
@@ -66,11 +66,7 @@ def train_first(
     at, said, judge = _unseen(table, schema, estimator, settings, seed)
     metrics, details = performance.measure(
         labels[at], said.values, said.probabilities, schema, settings.retrain.metric)  # fmt: skip
-    losses = said.losses
-    if schema.task == "regression":
-        model = models.with_errors(model, table.take(at), np.abs(labels[at] - said.values), seed)
-        losses = models.predict(model, table.take(at)).losses
-    details["calibration"] = performance.calibrate(labels[at], said.values, said.probabilities, schema, losses)
+    model, details["calibration"] = calibrated(model, table.take(at), labels[at], said, seed)
     columns = {feature.name: models.column(table, feature) for feature in schema.watched}
     details["cuts"] = segments.cut(columns, schema)
     details["trusted"] = trusted.as_details()

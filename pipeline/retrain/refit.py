@@ -31,10 +31,7 @@ def finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Outc
     own = best.own(field_)
     labels, judged = field_.labels[own:], field_.table.slice(own)
     said = part(best.said, slice(own - field_.jury, None))
-    losses = None
-    if order.schema.task == "regression":
-        winner = models.with_errors(winner, judged, np.abs(labels - said.values), order.seed)
-        losses = models.predict(winner, judged).losses
+    winner, calibration = calibrated(winner, judged, labels, said, order.seed)
     details = {
         **outcome.details,
         "learned": {**asdict(best.rows), "stop": field_.rows, "batches": field_.batches(0, field_.rows)},
@@ -43,7 +40,7 @@ def finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Outc
         "confusion": _confusion(order, labels, said),
         **doubling(order, field_, best),
         "change_at": change(order),
-        "calibration": performance.calibrate(labels, said.values, said.probabilities, order.schema, losses),
+        "calibration": calibration,
     }
     importance: dict[str, float] = {}
     if order.dump:
@@ -62,6 +59,27 @@ def finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Outc
         environment=models.environment(),
         fitted=outcome.fitted + 2,
     )
+
+
+def calibrated(
+    model: Model, table: pa.Table, labels: NDArray[Any], said: Predictions, seed: int
+) -> tuple[Model, dict[str, Any]]:
+    """A model that knows how far off it is, and its calibration: by what was said of rows that were not learned.
+
+    Parameters
+    ----------
+    model : Model
+    table : pyarrow.Table of n rows
+    labels : ndarray of shape (n,)
+    said : Predictions
+        Of models like this one that had not learned the rows they speak of.
+    seed : int
+    """
+    figures = labels, said.values, said.probabilities
+    calibration = performance.calibrate(*figures, model.schema)
+    if not calibration:
+        return model, {}
+    return models.with_errors(model, table, performance.misses(*figures, calibration, model.schema), seed), calibration
 
 
 def metrics_of(order: Order, field_: Field, entry: Entry) -> dict[str, Metric]:

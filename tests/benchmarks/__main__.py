@@ -14,6 +14,7 @@ SHORT: dict[str, str] = {  # what runs when nothing is named, with fewer batches
     "speed": "--times 1",
     "quality": "--scale 0.2",
     "alarms": "--scale 0.05",
+    "estimate": "--learner linear --every 3",
     "poison": "--seeds 1",
     "retraining": "--streams abrupt gradual --policies never window auto --calm 0",
 }

@@ -1,10 +1,11 @@
-"""A learner for comparisons of policies: gradient boosting in few rounds, the same for all policies."""
+"""Learners for comparisons: gradient boosting in few rounds, the same for all policies; support vectors."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.svm import SVC
 
 
 class HistGradientBoostingQuick(HistGradientBoostingClassifier):
@@ -28,3 +29,10 @@ class HistGradientBoostingQuick(HistGradientBoostingClassifier):
             max_leaf_nodes=max_leaf_nodes,
             early_stopping=early_stopping,
         )
+
+
+class SupportVectors(SVC):
+    """Support vectors that state probabilities."""
+
+    def __init__(self, *, random_state: Any = None, probability: bool = True) -> None:
+        super().__init__(random_state=random_state, probability=probability)
