@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline import models, performance
 from pipeline.models import Model, Predictions
 from pipeline.retrain import signs
+from pipeline.retrain.entries import part
 from pipeline.retrain.field import known, unify
 from pipeline.retrain.look import Look
 from pipeline.retrain.noise import noise
@@ -42,26 +43,22 @@ def doubts(order: Order, champion: Model) -> dict[int, str]:
     wanted = {b.batch_id for b in new[-LOOK_BACK:]} | set(order.look)
     seen = {b.batch_id for b in new if b.batch_id in wanted and b.batch_id not in order.accepted}
     past = past_of(order, seen)
-    looks = {b.batch_id: look for b in new if b.batch_id in seen and (look := _look(order, champion, b, past))}
+    looks = _looks(order, champion, [b for b in new if b.batch_id in seen], past)
     found: dict[int, str] = {}
     fell: dict[int, Look] = {}
     calm: list[Look] = []
     for key, look in looks.items():
-        lost = signs.fell(look)
-        if lost and any(_explains(rival, look, order) for rival in order.retired):
-            continue  # the world is back in a state that was learned before
         doubt = next(signs.plain(look), "")
         if doubt:
             found[key] = doubt
-        elif lost:
+        elif signs.fell(look):
             fell[key] = look
         else:
             calm.append(look)
     if fell:
-        older = [b for b in new if b.batch_id not in wanted][-CALM:]
-        before = [look for b in reversed(older) if (look := _look(order, champion, b, past)) and not signs.fell(look)]
-        found |= _unexplained(fell, [*calm[::-1], *before])
-    return {key: f"Labels of batch {key}: {found[key]}" for key in sorted(found)}
+        older = _looks(order, champion, [b for b in new if b.batch_id not in wanted][-CALM:], past)
+        found |= _unexplained(fell, [look for look in [*older.values(), *calm][::-1] if not signs.fell(look)])
+    return {key: f"Labels of batch {key}: {found[key]}" for key in sorted(found) if not _back(order, looks[key])}
 
 
 def _unexplained(fell: Mapping[int, Look], calm: Sequence[Look]) -> dict[int, str]:
@@ -76,14 +73,18 @@ def _unexplained(fell: Mapping[int, Look], calm: Sequence[Look]) -> dict[int, st
     }
 
 
-def _look(order: Order, champion: Model, batch: LabelledRows, past: pa.Table) -> Look | None:
-    """The newest labelled rows of a batch; None if they are too few to say anything."""
-    table = known(batch, order.schema)
-    if table.num_rows < LEAST:
-        return None
-    table = table.slice(max(0, table.num_rows - MOST_ROWS))
-    said = models.predict(champion, table)
-    return look_at(order.schema, table, said, order.champion.details, order.champion.metrics, lambda: past)
+def _looks(order: Order, champion: Model, batches: Sequence[LabelledRows], past: pa.Table) -> dict[int, Look]:
+    """The newest labelled rows of batches that have enough of them to say anything."""
+    tables = {b.batch_id: known(b, order.schema) for b in batches}
+    tables = {key: t.slice(max(0, t.num_rows - MOST_ROWS)) for key, t in tables.items() if t.num_rows >= LEAST}
+    if not tables:
+        return {}
+    said, stop, looks = models.predict(champion, unify(list(tables.values()))), 0, {}
+    for key, table in tables.items():
+        start, stop = stop, stop + table.num_rows
+        own, live = part(said, slice(start, stop)), order.champion
+        looks[key] = look_at(order.schema, table, own, live.details, live.metrics, lambda: past)
+    return looks
 
 
 def strange(look: Look) -> str:
@@ -144,12 +145,17 @@ def past_of(order: Order, without: set[int]) -> pa.Table:
     parts = [known(order.reference, order.schema)]
     parts += [known(b, order.schema) for b in order.batches if b.batch_id not in without]
     rows, kept = 0, []
-    for part in reversed(parts):
-        kept.append(part)
-        rows += part.num_rows
+    for one in reversed(parts):
+        kept.append(one)
+        rows += one.num_rows
         if rows >= 2 * MOST_ROWS:
             break
     return unify(kept[::-1])
+
+
+def _back(order: Order, look: Look) -> bool:
+    """Whether the champion fell because the world is back in a state that was learned before."""
+    return signs.fell(look) and any(_explains(rival, look, order) for rival in order.retired)
 
 
 def _explains(rival: Rival, look: Look, order: Order) -> bool:

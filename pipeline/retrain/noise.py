@@ -8,6 +8,7 @@ beaten by a model of any rows, so the new rows have to say more than calm rows d
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline import models, performance
 from pipeline.models import Predictions
+from pipeline.models.threads import worth
 from pipeline.retrain.field import unify
 from pipeline.retrain.look import Look
 from storage.errors import Refused
@@ -170,19 +172,32 @@ def _learners(schema: Schema) -> tuple[tuple[str, dict[str, Any]], ...]:
 
 
 def _cross_fitted(estimator: str, table: pa.Table, schema: Schema, params: dict[str, Any]) -> Predictions | None:
-    """What models of the other folds say of each row."""
-    n = table.num_rows
-    turn = np.arange(n) % FOLDS
-    values = np.empty(n, dtype=object if schema.classes else np.float64)
-    chances = np.zeros((n, len(schema.classes))) if schema.classes else None
-    for k in range(FOLDS):
-        keep = np.flatnonzero(turn == k)
-        try:
-            model = models.fit(estimator, table.take(np.flatnonzero(turn != k)), schema, 0, params=params)
-        except Refused:
-            return None
-        said = models.predict(model, table.take(keep))
-        values[keep] = said.values
-        if chances is not None:
-            chances[keep] = said.probabilities
+    """What learners of the other folds say of each row; None where one fold cannot be learned.
+
+    The columns are prepared once for all folds: that looks at no label, and takes longer than a linear fit.
+    """
+    from sklearn.base import clone
+
+    y = models.target(table, schema)
+    y = y.astype(str) if schema.classes else y
+    turn = np.arange(len(y)) % FOLDS
+    if schema.classes and any(len(set(y[turn != k])) < 2 for k in range(FOLDS)):
+        return None
+    empty = [f.name for f in schema.watched if table.column(f.name).null_count == len(y)]
+    values = np.empty(len(y), dtype=object if schema.classes else np.float64)
+    chances = np.zeros((len(y), len(schema.classes))) if schema.classes else None
+    try:
+        pipeline = models.build(estimator, schema, 0, params, empty)
+        with worth(len(y)), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            rows = pipeline[0].fit_transform(models.frame(table, schema))
+            for k in range(FOLDS):
+                keep = turn == k
+                learner = clone(pipeline[-1]).fit(rows[~keep], y[~keep])
+                values[keep] = learner.predict(rows[keep])
+                if chances is not None:
+                    own = dict(zip(learner.classes_, learner.predict_proba(rows[keep]).T, strict=True))
+                    chances[keep] = np.column_stack([own.get(name, np.zeros(keep.sum())) for name in schema.classes])
+    except (Refused, TypeError, ValueError, np.linalg.LinAlgError):
+        return None
     return Predictions(values, chances)
