@@ -36,6 +36,7 @@ from storage.records import Batch, Decision, Event, Metric, Performance, Trainin
 from storage.settings import Settings
 from storage.store import Judged
 from storage.tables import to_texts
+from tests.browser import chrome
 
 HOUR = 3_600_000_000
 START = 1_735_689_600_000_000  # 1 January 2025
@@ -215,14 +216,12 @@ class Found:
     sent: int
 
 
-def measure(url: str, times: int, executable: str, newest: int, only: str) -> list[Found]:
+def measure(url: str, times: int, newest: int, only: str) -> list[Found]:
     """Every page and press whose name holds a pattern."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=executable, args=["--headless", "--no-sandbox", "--disable-gpu"]
-        )
+        browser = chrome.launch(driver)
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
         page.set_default_timeout(60_000)
         page.add_init_script(COUNT)
@@ -315,8 +314,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keep", type=Path, help="a folder to make the store in, or to find it in")
     parser.add_argument("--only", default="", help="a regular expression: pages and presses whose name it finds")
     options = parser.parse_args(arguments)
-    executable = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), "")
-    if not executable:
+    if not chrome.path():
         print("pages: no Chromium, nothing measured", file=sys.stderr)
         return 0
     import waitress
@@ -338,7 +336,7 @@ def main(arguments: list[str]) -> int:
     server = waitress.create_server(app.server, host="127.0.0.1", port=0, threads=8)
     threading.Thread(target=server.run, daemon=True).start()
     url = f"http://127.0.0.1:{server.effective_port}"
-    found = measure(url, options.times, executable, newest, options.only)
+    found = measure(url, options.times, newest, options.only)
     server.close()
     service.close()
     late = False

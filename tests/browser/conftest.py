@@ -20,13 +20,10 @@ import pytest
 import waitress
 
 from pipeline.service import Service
+from tests.browser import chrome
 
 HOSTILE = "<script>alert(1)</script>"
 NAMES = ("daily kcal", "a/b", "größe", "100%", "⚡ volt", HOSTILE, "$x$")
-ARGUMENTS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 BATCHES, ROWS = 14, 150
 FIRST_DRIFTED = 8
 ROLES = {"id_column": "id", "time_column": "when"}
@@ -169,15 +166,12 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator:
     """The system's Chromium, driven by Playwright."""
-    path = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-    )
-    if path is None:
+    if not chrome.path():
         pytest.skip("no Chromium: install it (sudo apt-get install chromium)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        browser = chrome.launch(driver)
         yield browser
         browser.close()
 
@@ -193,10 +187,10 @@ def visit(chromium, request: pytest.FixtureRequest) -> Iterator:
         )
         context.set_default_timeout(15_000)
         seen = Seen()
-        context.route("**/*", lambda route: _only_local(route, seen))
         page = context.new_page()
         page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        page.on("request", lambda request: _only_local(request.url, seen))
         page.on("requestfailed", lambda failed: _failed(failed, seen))
         page.on(
             "response",
@@ -214,12 +208,9 @@ def visit(chromium, request: pytest.FixtureRequest) -> Iterator:
         assert seen.outside == []
 
 
-def _only_local(route, seen: Seen) -> None:
-    if route.request.url.startswith(("http://127.0.0.1", "data:", "blob:")):
-        route.continue_()
-    else:
-        seen.outside.append(route.request.url)
-        route.abort()
+def _only_local(url: str, seen: Seen) -> None:
+    if not url.startswith(("http://127.0.0.1", "data:", "blob:")):
+        seen.outside.append(url)
 
 
 def _failed(request, seen: Seen) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import shutil
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.browser import chrome
 
 MONITOR = "/m/obesity-risk"
 PAGES = {
@@ -41,25 +42,20 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("build/screenshots"), help="folder for the pictures")
     parser.add_argument("--pages", default=",".join(PAGES), help="names with commas between them")
     options = parser.parse_args()
-    browser = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-    )
-    if not browser:
+    if not chrome.path():
         print("No Chromium: install it (sudo apt-get install chromium).", file=sys.stderr)
         return 1
     options.out.mkdir(parents=True, exist_ok=True)
     with contextlib.nullcontext(options.url) if options.url else _demo() as url:
-        _take(url, options.out, options.pages.split(","), browser)
+        _take(url, options.out, options.pages.split(","))
     return 0
 
 
-def _take(url: str, out: Path, pages: list[str], executable: str) -> None:
+def _take(url: str, out: Path, pages: list[str]) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=executable, args=["--headless", "--no-sandbox", "--disable-gpu"]
-        )
+        browser = chrome.launch(driver)
         for size, (width, height) in SIZES.items():
             for mode in ("light", "dark"):
                 context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=mode)
