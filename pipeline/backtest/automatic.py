@@ -38,9 +38,9 @@ def automatic(replay: Replay, at: int, rows: pa.Table, said: Predictions) -> tup
         return line | confirmed, False
     if choice.action != "train":
         return line, False
-    outcome = retrain.contest(_order(replay, choice))
+    outcome = retrain.contest(_order(replay, choice), hands=replay.hands)
     if outcome.suspect and same_again(replay, at, outcome):
-        outcome = retrain.contest(_order(replay, choice))
+        outcome = retrain.contest(_order(replay, choice), hands=replay.hands)
         line |= ASSUMED
     replay.train_seconds += outcome.seconds
     _record(replay, at, outcome, choice.trigger)

@@ -13,6 +13,7 @@ from pipeline.backtest.replay import step
 from pipeline.backtest.rivals import check_policy
 from pipeline.backtest.score import Score
 from pipeline.backtest.state import start
+from pipeline.hands import ONE, hands
 from storage.errors import Refused
 from storage.records import Schema
 from storage.settings import Settings
@@ -97,14 +98,15 @@ def replayed(
         If there is no such policy or the first rows cannot be learned from.
     """
     name, number = check_policy(policy)
-    replay = start(reference, schema, settings, estimator, seed, name)
     values: list[float] = []
     retrains = 0
-    for at, rows in enumerate(batches, start=1):
-        line, fitted = step(replay, at, rows, number, score)
-        retrains += fitted
-        values.append(line["value"])
-        yield line
+    with hands() if name == "auto" else ONE as helping:
+        replay = start(reference, schema, settings, estimator, seed, name, helping)
+        for at, rows in enumerate(batches, start=1):
+            line, fitted = step(replay, at, rows, number, score)
+            retrains += fitted
+            values.append(line["value"])
+            yield line
     yield {
         "summary": {
             "policy": policy,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline import models, retrain
 from pipeline.backtest.score import REFERENCE
 from pipeline.decide import Normal, Point
+from pipeline.hands import ONE, Hands
 from pipeline.models import Predictions
 from pipeline.retrain import Outcome, Rival
 from storage.records import DriftReport, LabelledRows, Schema
@@ -30,6 +31,7 @@ class Replay:
     reference: LabelledRows
     champion: Rival
     policy: str = "auto"  # as in ``POLICIES``
+    hands: Hands = ONE  # what does the fits
     errors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))  # of the champion, for a rival policy
     retired: list[Rival] = field(default_factory=list)
     versions: int = 1
@@ -53,20 +55,20 @@ class Replay:
     promotions: int = 0
 
 
-def start(table: pa.Table, schema: Schema, settings: Settings, estimator: str, seed: int, policy: str) -> Replay:
+def start(
+    table: pa.Table, schema: Schema, settings: Settings, estimator: str, seed: int, policy: str, hands: Hands = ONE
+) -> Replay:
     """A replay before its first batch; a rival policy needs only the first model, not what decisions rest on."""
     reference = LabelledRows(REFERENCE, table)
-    if policy != "auto":
-        began = time.perf_counter()
+    began = time.perf_counter()
+    if policy == "auto":
+        outcome = retrain.train_first(reference, schema, estimator, settings, seed, dump=False, hands=hands)
+        first = version_of(outcome, 1)
+    else:
         model = models.fit(estimator, table, schema, seed)
         first = Rival(1, model, (REFERENCE,), "all history", table.num_rows)
-        return Replay(
-            schema, settings, estimator, seed, reference, first, policy, train_seconds=time.perf_counter() - began
-        )
-    outcome = retrain.train_first(reference, schema, estimator, settings, seed, dump=False)
-    return Replay(
-        schema, settings, estimator, seed, reference, version_of(outcome, 1), policy, train_seconds=outcome.seconds
-    )
+    seconds = time.perf_counter() - began
+    return Replay(schema, settings, estimator, seed, reference, first, policy, hands, train_seconds=seconds)
 
 
 def version_of(outcome: Outcome, version: int) -> Rival:

@@ -114,7 +114,11 @@ def mid_p(won: int, lost: int) -> float:
     total = 2.0**n if n < 1000 else math.inf
     if math.isinf(total):
         return upper_tail((won - lost) / math.sqrt(n))
-    tail = sum(math.comb(n, k) for k in range(won + 1, n + 1)) + math.comb(n, won) / 2
+    ways = math.comb(n, won)
+    tail = ways / 2
+    for k in range(won, n):  # each from the one before: a tenth of the time of as many binomial coefficients
+        ways = ways * (n - k) // (k + 1)
+        tail += ways
     return float(tail / total)
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.apart import Progress
+from pipeline.hands import ONE, Hands
 from pipeline.models import Predictions
 from pipeline.performance import Paired
 from pipeline.retrain import gates
@@ -21,7 +22,7 @@ from pipeline.retrain.order import Order, Outcome
 from pipeline.retrain.refit import finished, metrics_of
 
 
-def contest(order: Order, progress: Progress | None = None) -> Outcome:
+def contest(order: Order, progress: Progress | None = None, hands: Hands = ONE) -> Outcome:
     """Hold a contest.
 
     Parameters
@@ -29,6 +30,8 @@ def contest(order: Order, progress: Progress | None = None) -> Outcome:
     order : Order
     progress : callable, optional
         Given a dictionary with ``done``, ``of`` and ``what`` after each fit.
+    hands : Hands, optional
+        What does the fits.
 
     Returns
     -------
@@ -40,7 +43,7 @@ def contest(order: Order, progress: Progress | None = None) -> Outcome:
     tell = progress or (lambda message: None)
     champion = loaded(order.champion)
     order = replace(order, champion=replace(order.champion, model=champion))
-    doubted = labels_.doubts(order, champion)
+    doubted = labels_.doubts(order, champion, hands)
     if doubted and order.trigger != "person":
         ids = tuple(doubted)
         if order.batches and order.batches[-1].batch_id in doubted:
@@ -54,8 +57,8 @@ def contest(order: Order, progress: Progress | None = None) -> Outcome:
     if field_.rows - field_.jury < least:
         told = f"Only {field_.rows - field_.jury} labelled rows are left to judge by; {least} are needed."
         return Outcome("reject", told, suspect=tuple(doubted), seconds=time.perf_counter() - began)
-    entries, base = stand(order, field_, champion, tell)
-    outcome = _verdict(order, field_, entries, base, tell)
+    entries, base = stand(order, field_, champion, tell, hands)
+    outcome = _verdict(order, field_, entries, base, tell, hands)
     details = {**outcome.details, "label_doubts": {str(k): v for k, v in doubted.items()}}
     return replace(outcome, suspect=tuple(doubted), details=details, seconds=time.perf_counter() - began)
 
@@ -73,7 +76,9 @@ def _held_labels(order: Order, doubted: dict[int, str], began: float) -> Outcome
     )
 
 
-def _verdict(order: Order, field_: Field, entries: list[Entry], base: Predictions, tell: Progress) -> Outcome:
+def _verdict(
+    order: Order, field_: Field, entries: list[Entry], base: Predictions, tell: Progress, hands: Hands
+) -> Outcome:
     """The best candidate, tested against the champion, gated, and fitted once more on all it may use."""
     judged = field_.batches(field_.jury, field_.rows)
     if not entries:
@@ -107,7 +112,7 @@ def _verdict(order: Order, field_: Field, entries: list[Entry], base: Prediction
         rival = best.rival
         return replace(outcome, recalled=rival.version_id, trained_on=rival.trained_on, rows=rival.rows)
     tell({"done": outcome.fitted, "of": outcome.fitted + 1, "what": "last fit"})
-    return finished(order, field_, best, outcome)
+    return finished(order, field_, best, outcome, hands)
 
 
 def _told(best: Entry) -> str:

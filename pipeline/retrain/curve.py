@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import math
 
+import pyarrow as pa
+
 from pipeline import models, performance
 from pipeline.decide import DECAY
+from pipeline.models import Predictions
 from pipeline.performance import Paired
 from pipeline.retrain.entries import Entry, compared
 from pipeline.retrain.field import Field
 from pipeline.retrain.order import Order
-from storage.errors import Refused
 
 USUAL_GAIN = 0.01  # of a doubling of rows: points of accuracy, or a share of an error
 USUAL_SPREAD = 0.02  # of that among tables
 
 
-def doubling(order: Order, field_: Field, best: Entry) -> dict[str, float]:
-    """What another doubling of its rows would bring the winner, judged on rows that it had not seen; see ``curve``."""
+def quarter(field_: Field, best: Entry) -> pa.Table:
+    """A quarter of the rows that the winner learned for the jury."""
     own = best.own(field_)
-    whole = best.early or best.model
     learned = best.rows.chosen(own) if best.rows else best.learned
-    try:
-        quarter = models.fit(order.estimator, field_.rows_of(learned[3::4]), order.schema, order.seed)
-    except Refused:
+    return field_.rows_of(learned[3::4])
+
+
+def doubling(order: Order, field_: Field, best: Entry, few: Predictions | None) -> dict[str, float]:
+    """What another doubling of its rows would bring the winner, judged on rows that it had not seen; see ``curve``.
+
+    ``few`` is what a model of its ``quarter`` says of them; nothing is known without one.
+    """
+    if few is None:
         return {}
-    unseen = field_.table.slice(own)
-    few, all_ = (models.predict(model, unseen) for model in (quarter, whole))
-    return curve(compared(order, field_.labels[own:], few, all_))
+    own = best.own(field_)
+    whole = models.predict(best.early or best.model, field_.table.slice(own))
+    return curve(compared(order, field_.labels[own:], few, whole))
 
 
 def curve(against: Paired) -> dict[str, float]:

@@ -11,18 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import models, performance
 from pipeline.apart import Progress
+from pipeline.hands import ONE, Done, Hands
 from pipeline.models import Model, Predictions
 from pipeline.performance import Paired
 from pipeline.retrain.field import Field
+from pipeline.retrain.fits import NONE, Fit, learn
 from pipeline.retrain.order import Order, Rival
 from pipeline.retrain.recipes import LEAST, Rows, recipes
-from storage.errors import Refused
 
 RACE = 0.05  # p-value at which a candidate is clearly behind another
+FAR = 2.0  # times the rows since the change, which is only estimated, that are learned even where those before it harm
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ class Entry:
         return field_.jury if self.early is not None or self.rival is not None else field_.middle
 
 
-def stand(order: Order, field_: Field, champion: Model, tell: Progress) -> tuple[list[Entry], Predictions]:
+def stand(
+    order: Order, field_: Field, champion: Model, tell: Progress, hands: Hands = ONE
+) -> tuple[list[Entry], Predictions]:
     """Everything that stands for election, judged on the same rows; and what the champion says."""
     jury = field_.table.slice(field_.jury)
     labels = field_.labels[field_.jury :]
@@ -78,15 +83,16 @@ def stand(order: Order, field_: Field, champion: Model, tell: Progress) -> tuple
     if not order.fit:
         return entries, base
     newest = int(np.sum(field_.batch == field_.batch[-1]))
-    runners = []
     rows = recipes(field_, change(order), newest)
-    for done, recipe in enumerate(rows):
-        runner = _run(order, field_, recipe)
-        if runner is not None:
-            runners.append(runner)
-        tell({"done": done + 1, "of": len(rows) + 1, "what": recipe.name})
+    runners = _runners(order, field_, rows, tell, hands)
     behind = _behind(order, field_, runners)
-    entries += [_entry(order, field_, runner, labels, base, n in behind) for n, runner in enumerate(runners)]
+    able = [None if n in behind else runner.recipe for n, runner in enumerate(runners)]
+    half = field_.table.slice(field_.jury, field_.middle - field_.jury)
+    early = _fits(order, field_, able, field_.jury, half, hands)
+    entries += [
+        _entry(order, field_, runner, labels, base, first, n in behind)
+        for n, (runner, first) in enumerate(zip(runners, early, strict=True))
+    ]
     return entries, base
 
 
@@ -110,14 +116,42 @@ class _Runner:
     seconds: float
 
 
-def _run(order: Order, field_: Field, recipe: Rows) -> _Runner | None:
-    """A recipe with what was there before the second half of the jury; None when it cannot be learned."""
-    began = time.perf_counter()
-    model = _learned(order, field_, recipe, field_.middle)
-    if model is None:
-        return None
-    said = models.predict(model, field_.table.slice(field_.middle))
-    return _Runner(recipe, model, said, time.perf_counter() - began)
+def _runners(order: Order, field_: Field, rows: Sequence[Rows], tell: Progress, hands: Hands) -> list[_Runner]:
+    """Recipes with what was there before the second half of the jury: those that can be learned and are worth trying.
+
+    Those that reach far back before the change wait until it is known whether the rows there harm.
+    """
+    stop, labels = field_.middle, field_.labels[field_.middle :]
+    second, found = field_.table.slice(stop), dict[Rows, _Runner]()
+
+    def tried(some: Sequence[Rows]) -> None:
+        def done(number: int) -> None:
+            tell({"done": before + number, "of": len(rows) + 1, "what": some[number - 1].name})
+
+        before = len(found)
+        for recipe, fit in zip(some, _fits(order, field_, some, stop, second, hands, done), strict=True):
+            if fit.model is not None and fit.said is not None:
+                found[recipe] = _Runner(recipe, fit.model, fit.said, fit.seconds)
+
+    since = next((recipe for recipe in rows if recipe.since), None)
+    far = [] if since is None else [one for one in rows[1:] if len(one.chosen(stop)) > FAR * len(since.chosen(stop))]
+    tried([recipe for recipe in rows if recipe not in far])
+    leading = [found[recipe].said for recipe in (rows[0], since) if recipe in found]
+    if far and (len(leading) < 2 or compared(order, labels, *leading).p_better >= RACE):
+        tried(far)
+    return [found[recipe] for recipe in rows if recipe in found]
+
+
+def _fits(
+    order: Order, field_: Field, rows: Sequence[Rows | None], stop: int, asked: pa.Table, hands: Hands,
+    done: Done | None = None,
+) -> list[Fit]:  # fmt: skip
+    """Recipes fitted on their rows before ``stop``; no model where there is no recipe, or too few rows for it."""
+    chosen = {n: recipe.chosen(stop) for n, recipe in enumerate(rows) if recipe is not None}
+    able = {n: field_.rows_of(mine) for n, mine in chosen.items() if len(mine) >= LEAST}
+    given = [(order.estimator, table, order.schema, order.seed, asked) for table in able.values()]
+    found = dict(zip(able, hands.map(learn, given, done), strict=True))
+    return [found.get(n, NONE) for n in range(len(rows))]
 
 
 def _behind(order: Order, field_: Field, runners: Sequence[_Runner]) -> set[int]:
@@ -136,30 +170,16 @@ def _behind(order: Order, field_: Field, runners: Sequence[_Runner]) -> set[int]
 
 
 def _entry(
-    order: Order, field_: Field, runner: _Runner, labels: NDArray[Any], base: Predictions, behind: bool
-) -> Entry:
+    order: Order, field_: Field, runner: _Runner, labels: NDArray[Any], base: Predictions,
+    early: Fit, behind: bool,
+) -> Entry:  # fmt: skip
     """A recipe judged on each half of the jury with what was there before, unless it is behind on the second."""
-    began = time.perf_counter()
-    half, recipe = field_.middle - field_.jury, runner.recipe
-    early = None if behind else _learned(order, field_, recipe, field_.jury)
-    first = models.predict(early, field_.table.slice(field_.jury, half)) if early else part(base, slice(0, half))
-    said = joined(first, runner.said)
-    seconds = runner.seconds + time.perf_counter() - began
+    recipe = runner.recipe
+    said = joined(early.said or part(base, slice(0, field_.middle - field_.jury)), runner.said)
     return Entry(
-        recipe.name, runner.model, said, compared(order, labels, base, said), recipe.chosen(field_.middle), seconds,
-        early, rows=recipe, behind=behind,
+        recipe.name, runner.model, said, compared(order, labels, base, said), recipe.chosen(field_.middle),
+        runner.seconds + early.seconds, early.model, rows=recipe, behind=behind,
     )  # fmt: skip
-
-
-def _learned(order: Order, field_: Field, recipe: Rows, stop: int) -> Model | None:
-    """A recipe fitted on its rows before ``stop``."""
-    rows = recipe.chosen(stop)
-    if len(rows) < LEAST:
-        return None
-    try:
-        return models.fit(order.estimator, field_.rows_of(rows), order.schema, order.seed)
-    except Refused:
-        return None
 
 
 def part(said: Predictions, rows: slice) -> Predictions:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,19 +13,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import models, performance
+from pipeline.hands import ONE, Hands
 from pipeline.models import Model, Predictions
 from pipeline.performance import segments
 from pipeline.retrain.curve import curve
 from pipeline.retrain.entries import joined
 from pipeline.retrain.field import apart, known, trust
+from pipeline.retrain.fits import learn
 from pipeline.retrain.order import Outcome
 from pipeline.retrain.refit import calibrated, ranked
 from storage.errors import Refused
 from storage.records import LabelledRows, Metric, Schema
 from storage.settings import Settings
 
-FOLDS = 4  # of a small table, for the learning curve
-MEASURED = 8  # of a small table, for what is measured: models of nearly all its rows, so that the level is not too low
+MEASURED = 8  # folds of a small table: models of nearly all its rows, so that the level is not too low
+LEAST_CURVE = 200  # rows below which a learning curve says nothing
 SMALL = 5_000  # rows up to which the first training is cross-fitted
 APART, MOST_APART = 0.2, 2_000  # of more rows, what it is measured on
 
@@ -35,6 +39,7 @@ def train_first(
     settings: Settings,
     seed: int = 0,
     dump: bool = True,
+    hands: Hands = ONE,
 ) -> Outcome:
     """The first version of a monitor: fitted on the reference but its frozen rows, measured on rows it had not seen.
 
@@ -45,6 +50,8 @@ def train_first(
     schema, estimator, settings, seed
     dump : bool
         False leaves the model as an object.
+    hands : Hands, optional
+        What does the fits.
 
     Returns
     -------
@@ -63,19 +70,21 @@ def train_first(
         table = known(reference, schema)
     labels = models.target(table, schema)
     model = models.fit(estimator, table, schema, seed)
-    at, said, judge = _unseen(table, schema, estimator, settings, seed)
+    folds = _folds(table, schema, estimator, seed, hands)
+    at, said = np.concatenate([fold.outside for fold in folds]), functools.reduce(joined, [fold.said for fold in folds])
     metrics, details = performance.measure(
         labels[at], said.values, said.probabilities, schema, settings.retrain.metric)  # fmt: skip
-    model, details["calibration"] = calibrated(model, table.take(at), labels[at], said, seed)
+    model, details["calibration"] = calibrated(model, table.take(at), labels[at], said, seed, hands)
     columns = {feature.name: models.column(table, feature) for feature in schema.watched}
     details["cuts"] = segments.cut(columns, schema)
     details["trusted"] = trusted.as_details()
     level = _level(model, holdout, settings) if trusted.frozen else metrics.get(details["primary"])
     details["holdout"] = _as_holdout(level)
-    details |= _first_doubling(table, labels, schema, estimator, settings, seed)
+    details |= _first_doubling(table, labels, folds, estimator, settings, seed, hands)
     importance: dict[str, float] = {}
     if dump:
-        importance = ranked(judge[0], table.take(judge[1]), labels[judge[1]], schema, settings, seed)
+        last = folds[-1]
+        importance = ranked(last.model, table.take(last.outside), labels[last.outside], schema, settings, seed)
     first = metrics.get(details["primary"])
     told = f"First version, from {len(labels)} labelled rows"
     if trusted.frozen:
@@ -112,55 +121,55 @@ def _as_holdout(level: Metric | None) -> dict[str, Any] | None:
     return None if level is None else {"value": level.value, "low": level.low, "high": level.high, "rows": level.rows}
 
 
-def _unseen(
-    table: pa.Table, schema: Schema, estimator: str, settings: Settings, seed: int
-) -> tuple[NDArray[np.intp], Predictions, tuple[Model, NDArray[np.intp]]]:
-    """Rows with predictions of models that had not seen them; and one such model with its rows."""
+@dataclass(frozen=True)
+class _Fold:
+    """Rows that were learned, the others, and what the model says of these."""
+
+    inside: NDArray[np.intp]
+    outside: NDArray[np.intp]
+    model: Model
+    said: Predictions
+
+
+def _folds(table: pa.Table, schema: Schema, estimator: str, seed: int, hands: Hands) -> list[_Fold]:
+    """Models of parts of the rows, each with what it says of the others."""
     n = table.num_rows
-    if n > SMALL or n < 4 * FOLDS:
+    if n > SMALL or n < 2 * MEASURED:
         every = max(round(1 / APART), -(-n // MOST_APART))
         kept = np.arange(n) % every == every - 1
-        folds = [(np.flatnonzero(~kept), np.flatnonzero(kept) if kept.any() else np.arange(n))]
+        parts = [(np.flatnonzero(~kept), np.flatnonzero(kept) if kept.any() else np.arange(n))]
     else:
         turn = np.arange(n) % MEASURED
-        folds = [(np.flatnonzero(turn != k), np.flatnonzero(turn == k)) for k in range(MEASURED)]
-    at, said, judge = [], [], None
-    for inside, outside in folds:
-        try:
-            model = models.fit(estimator, table.take(inside), schema, seed)
-        except Refused:
-            continue
-        judge = (model, outside)
-        at.append(outside)
-        said.append(models.predict(model, table.take(outside)))
-    if judge is None:
+        parts = [(np.flatnonzero(turn != k), np.flatnonzero(turn == k)) for k in range(MEASURED)]
+    given = [(estimator, table.take(inside), schema, seed, table.take(outside)) for inside, outside in parts]
+    folds = [
+        _Fold(inside, outside, fit.model, fit.said)
+        for (inside, outside), fit in zip(parts, hands.map(learn, given), strict=True)
+        if fit.model is not None and fit.said is not None
+    ]
+    if not folds:
         raise Refused(f"There are too few labelled rows ({n}) to measure a model on rows it has not seen.")
-    p = None if said[0].probabilities is None else np.concatenate([s.probabilities for s in said])
-    return np.concatenate(at), Predictions(np.concatenate([s.values for s in said]), p), judge
+    return folds
 
 
 def _first_doubling(
-    table: pa.Table, labels: NDArray[Any], schema: Schema, estimator: str, settings: Settings, seed: int
-) -> dict[str, float]:
-    """As ``doubling``, for a first training: three quarters of the rows against a quarter of these, over all folds."""
-    n = table.num_rows
-    if n < 200:
+    table: pa.Table, labels: NDArray[Any], folds: Sequence[_Fold], estimator: str, settings: Settings, seed: int,
+    hands: Hands,
+) -> dict[str, float]:  # fmt: skip
+    """As ``doubling``, for a first training: the rows of every fold against a quarter of them."""
+    if table.num_rows < LEAST_CURVE:
         return {}
-    turn = np.arange(n) % FOLDS
-    folds = range(FOLDS if n <= SMALL else 1)
-    at, said = [], ([], [])
-    try:
-        for k in folds:
-            rows, keep = np.flatnonzero(turn != k), np.flatnonzero(turn == k)
-            at.append(keep)
-            for store, learn in zip(said, (rows[k % 4 :: 4], rows), strict=True):
-                store.append(models.predict(models.fit(estimator, table.take(learn), schema, seed), table.take(keep)))
-    except Refused:
+    schema, asked = folds[0].model.schema, settings.retrain
+    given = [
+        (estimator, table.take(fold.inside[k % 4 :: 4]), schema, seed, table.take(fold.outside))
+        for k, fold in enumerate(folds)
+    ]
+    few = [fit.said for fit in hands.map(learn, given) if fit.said is not None]
+    if len(few) < len(folds):
         return {}
-    quarter, whole = (functools.reduce(joined, parts) for parts in said)
-    asked = settings.retrain
+    quarter, whole = (functools.reduce(joined, parts) for parts in (few, [fold.said for fold in folds]))
     against = performance.compare(
-        labels[np.concatenate(at)], (quarter.values, quarter.probabilities), (whole.values, whole.probabilities),
-        schema, asked.metric, asked.confidence,
+        labels[np.concatenate([fold.outside for fold in folds])], (quarter.values, quarter.probabilities),
+        (whole.values, whole.probabilities), schema, asked.metric, asked.confidence,
     )  # fmt: skip
     return curve(against)

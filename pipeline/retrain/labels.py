@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import models, performance
+from pipeline.hands import ONE, Hands
 from pipeline.models import Model, Predictions
 from pipeline.retrain import signs
 from pipeline.retrain.entries import part
@@ -25,13 +26,14 @@ CALM = 3  # batches before them, looked at for what is usual where one of them f
 MOST_ROWS = 1_500  # of a batch that are looked at
 
 
-def doubts(order: Order, champion: Model) -> dict[int, str]:
+def doubts(order: Order, champion: Model, hands: Hands = ONE) -> dict[int, str]:
     """Batches whose labels should be seen by a person before they are learned.
 
     Parameters
     ----------
     order : Order
     champion : Model
+    hands : Hands, optional
 
     Returns
     -------
@@ -57,18 +59,19 @@ def doubts(order: Order, champion: Model) -> dict[int, str]:
             calm.append(look)
     if fell:
         older = _looks(order, champion, [b for b in new if b.batch_id not in wanted][-CALM:], past)
-        found |= _unexplained(fell, [look for look in [*older.values(), *calm][::-1] if not signs.fell(look)])
+        others = [look for look in [*older.values(), *calm][::-1] if not signs.fell(look)]
+        found |= _unexplained(fell, others, hands)
     return {key: f"Labels of batch {key}: {found[key]}" for key in sorted(found) if not _back(order, looks[key])}
 
 
-def _unexplained(fell: Mapping[int, Look], calm: Sequence[Look]) -> dict[int, str]:
+def _unexplained(fell: Mapping[int, Look], calm: Sequence[Look], hands: Hands) -> dict[int, str]:
     """Losses that no feature tells anything about; ``calm`` batches, newest first, are put beside as many rows."""
     rows = np.cumsum([0, *(look.n for look in calm)])
     enough = [look for look, before in zip(calm, rows, strict=False) if before < sum(look.n for look in fell.values())]
     return {
         key: f"where the champion errs, no feature tells so: with a model of these very rows they tell "
         f"{100 * max(what.kept, 0):.0f}% of what labels are expected to tell. Shuffled, or partly turned round?"
-        for key, what in zip(fell, noise(list(fell.values()), enough), strict=False)
+        for key, what in zip(fell, noise(list(fell.values()), enough, hands), strict=False)
         if what.doubtful
     }
 

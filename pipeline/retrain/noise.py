@@ -7,6 +7,7 @@ beaten by a model of any rows, so the new rows have to say more than calm rows d
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import models, performance
+from pipeline.hands import ONE, Hands
 from pipeline.models import Predictions
 from pipeline.models.threads import worth
 from pipeline.retrain.field import unify
@@ -46,7 +48,7 @@ class Noise:
         return self.z < EXPLAINS and self.kept < KEPT
 
 
-def noise(fallen: Sequence[Look], calm: Sequence[Look] = ()) -> list[Noise]:
+def noise(fallen: Sequence[Look], calm: Sequence[Look] = (), hands: Hands = ONE) -> list[Noise]:
     """How far the features of rows that fell explain where the champion errs.
 
     Parameters
@@ -56,23 +58,25 @@ def noise(fallen: Sequence[Look], calm: Sequence[Look] = ()) -> list[Noise]:
         understood with the help of its neighbours; each is judged by its own rows.
     calm : sequence of Look
         Batches that the champion has not learned either, and on which it did not fall.
+    hands : Hands, optional
+        What does the fits.
 
     Returns
     -------
     list of Noise
         One for each of ``fallen``; empty where nothing can be fitted.
     """
-    now, then = _study(fallen), _study(calm) if calm else None
-    if now is None:
+    studies = _studies([looks for looks in (fallen, calm) if looks], hands)
+    if not studies:
         return []
+    now, then = studies[0], studies[1] if len(studies) > 1 else None
     z, carried = np.full(len(fallen), -np.inf), np.array([now.carried(now.again, part) for part in now.parts])
     usual = then.carried(then.again) if then else math.nan
     for estimator, params in _learners(now.schema):
-        anew = _cross_fitted(estimator, now.wide, now.schema, params)
+        anew, *others = hands.map(_cross_fitted, [(estimator, one.wide, one.schema, params) for one in studies])
         if anew is None:
             return []
-        before = (0.0, 0.0)
-        calmly = _cross_fitted(estimator, then.wide, then.schema, params) if then else None
+        before, calmly = (0.0, 0.0), others[0] if others else None
         if then and calmly:
             before, usual = _mean(then.gains(calmly)), max(usual, then.carried(calmly))
         here = [_mean(now.gains(anew)[part]) for part in now.parts]
@@ -110,6 +114,7 @@ class _Study:
 
     wide: pa.Table  # with the champion's answers as further columns
     schema: Schema  # with these as further features
+    answers: Schema  # with nothing else
     y: NDArray  # (n,) labels
     parts: tuple[slice, ...]  # the rows of each batch
     again: Predictions  # (n,)
@@ -136,18 +141,25 @@ class _Study:
         return 2 * (area - 0.5) if np.isfinite(area) else 0.0
 
 
-def _study(looks: Sequence[Look]) -> _Study | None:
-    """Batches put together; None where the champion cannot be recalibrated on them."""
+def _studies(groups: Sequence[Sequence[Look]], hands: Hands) -> list[_Study]:
+    """Groups of batches put together, up to one on which the champion cannot be recalibrated."""
+    drafts = [_draft(looks) for looks in groups]
+    said = hands.map(_cross_fitted, [("linear", one.wide, one.answers, {}) for one in drafts])
+    known = itertools.takewhile(lambda pair: pair[1] is not None, zip(drafts, said, strict=True))
+    return [replace(draft, again=again) for draft, again in known]
+
+
+def _draft(looks: Sequence[Look]) -> _Study:
+    """Batches put together, the champion not yet recalibrated."""
     schema = looks[0].schema
     wide = unify([_with_answers(look, schema.classes) for look in looks])
     own = tuple(Feature(name, "numeric") for name in wide.column_names if name.startswith(_OWN))
-    again = _cross_fitted("linear", wide, replace(schema, features=own), {})
-    if again is None:
-        return None
     ends = np.cumsum([look.n for look in looks]).tolist()
     parts = tuple(slice(end - look.n, end) for end, look in zip(ends, looks, strict=True))
-    full = replace(schema, features=(*schema.watched, *own))
-    return _Study(wide, full, np.concatenate([look.y for look in looks]), parts, again)
+    y = np.concatenate([look.y for look in looks])
+    return _Study(
+        wide, replace(schema, features=(*schema.watched, *own)), replace(schema, features=own), y, parts, looks[0].said
+    )
 
 
 def _with_answers(look: Look, classes: Sequence[str]) -> pa.Table:

@@ -13,32 +13,37 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import models, performance
+from pipeline.hands import ONE, Hands
 from pipeline.models import Model, Predictions
 from pipeline.retrain import gates
-from pipeline.retrain.curve import doubling
+from pipeline.retrain.curve import doubling, quarter
 from pipeline.retrain.entries import Entry, change, part
 from pipeline.retrain.field import Field, unify
+from pipeline.retrain.fits import learn
 from pipeline.retrain.order import Order, Outcome
 from storage.records import Metric, Schema
 from storage.settings import Settings
 
 
-def finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Outcome:
+def finished(order: Order, field_: Field, best: Entry, outcome: Outcome, hands: Hands = ONE) -> Outcome:
     """The outcome with the winner's artefact and everything that is kept with a version."""
     assert best.rows is not None
     chosen = best.rows.chosen(field_.rows)
-    winner = _refit(order, field_, chosen)
     own = best.own(field_)
+    tables, unseen = (_usable(field_, chosen), quarter(field_, best)), field_.table.slice(own)
+    fit, few = hands.map(learn, [(order.estimator, rows, order.schema, order.seed, unseen) for rows in tables])
+    if fit.model is None:
+        raise fit.refused
     labels, judged = field_.labels[own:], field_.table.slice(own)
     said = part(best.said, slice(own - field_.jury, None))
-    winner, calibration = calibrated(winner, judged, labels, said, order.seed)
+    winner, calibration = calibrated(fit.model, judged, labels, said, order.seed, hands)
     details = {
         **outcome.details,
         "learned": {**asdict(best.rows), "stop": field_.rows, "batches": field_.batches(0, field_.rows)},
         "trusted": field_.trusted.as_details(),
         "cuts": order.champion.details.get("cuts") or {},
         "confusion": _confusion(order, labels, said),
-        **doubling(order, field_, best),
+        **doubling(order, field_, best, few.said),
         "change_at": change(order),
         "calibration": calibration,
     }
@@ -62,7 +67,7 @@ def finished(order: Order, field_: Field, best: Entry, outcome: Outcome) -> Outc
 
 
 def calibrated(
-    model: Model, table: pa.Table, labels: NDArray[Any], said: Predictions, seed: int
+    model: Model, table: pa.Table, labels: NDArray[Any], said: Predictions, seed: int, hands: Hands = ONE
 ) -> tuple[Model, dict[str, Any]]:
     """A model that knows how far off it is, and its calibration: by what was said of rows that were not learned.
 
@@ -74,12 +79,14 @@ def calibrated(
     said : Predictions
         Of models like this one that had not learned the rows they speak of.
     seed : int
+    hands : Hands, optional
     """
     figures = labels, said.values, said.probabilities
     calibration = performance.calibrate(*figures, model.schema)
     if not calibration:
         return model, {}
-    return models.with_errors(model, table, performance.misses(*figures, calibration, model.schema), seed), calibration
+    misses = performance.misses(*figures, calibration, model.schema)
+    return models.with_errors(model, table, misses, seed, hands), calibration
 
 
 def metrics_of(order: Order, field_: Field, entry: Entry) -> dict[str, Metric]:
@@ -91,12 +98,10 @@ def metrics_of(order: Order, field_: Field, entry: Entry) -> dict[str, Metric]:
     )[0]
 
 
-def _refit(order: Order, field_: Field, rows: NDArray[np.intp]) -> Model:
-    """The winning recipe on everything it may use: jury included; trusted rows only where they are not frozen."""
+def _usable(field_: Field, rows: NDArray[np.intp]) -> pa.Table:
+    """Everything a recipe may use: jury included; trusted rows only where they are not frozen."""
     learn = field_.rows_of(rows)
-    if _whole(field_, rows):
-        learn = unify([field_.holdout, learn])
-    return models.fit(order.estimator, learn, order.schema, order.seed)
+    return unify([field_.holdout, learn]) if _whole(field_, rows) else learn
 
 
 def _whole(field_: Field, rows: NDArray[np.intp]) -> bool:
