@@ -19,6 +19,8 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+# What takes long to import, by name: while nobody waits for it.
+SOON_NEEDED = ("pandas", "sklearn.compose", "sklearn.ensemble", "sklearn.linear_model", "threadpoolctl")
 Work = Callable[..., Any]
 Done = Callable[[int], None]
 
@@ -137,7 +139,8 @@ class _Helper:
 
 def help(number: int) -> None:
     """In the helping process: one piece after the other, until the line of this number is closed."""
-    importlib.import_module("pipeline.warm")  # by name: it stands above; what takes long, while nobody waits for it
+    for name in SOON_NEEDED:
+        importlib.import_module(name)
     line = Connection(number)
     line.send(True)
     while True:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +25,8 @@ from storage.errors import Refused
 from storage.records import LabelledRows, Metric, Schema
 from storage.settings import Settings
 
-MEASURED = 8  # folds of a small table: models of nearly all its rows, so that the level is not too low
+FOLDS = 4  # of a small table, for the learning curve
+MEASURED = 8  # of a small table, for what is measured: models of nearly all its rows, so that the level is not too low
 LEAST_CURVE = 200  # rows below which a learning curve says nothing
 SMALL = 5_000  # rows up to which the first training is cross-fitted
 APART, MOST_APART = 0.2, 2_000  # of more rows, what it is measured on
@@ -80,7 +80,7 @@ def train_first(
     details["trusted"] = trusted.as_details()
     level = _level(model, holdout, settings) if trusted.frozen else metrics.get(details["primary"])
     details["holdout"] = _as_holdout(level)
-    details |= _first_doubling(table, labels, folds, estimator, settings, seed, hands)
+    details |= _first_doubling(table, labels, schema, estimator, settings, seed, hands)
     importance: dict[str, float] = {}
     if dump:
         last = folds[-1]
@@ -153,23 +153,25 @@ def _folds(table: pa.Table, schema: Schema, estimator: str, seed: int, hands: Ha
 
 
 def _first_doubling(
-    table: pa.Table, labels: NDArray[Any], folds: Sequence[_Fold], estimator: str, settings: Settings, seed: int,
-    hands: Hands,
-) -> dict[str, float]:  # fmt: skip
-    """As ``doubling``, for a first training: the rows of every fold against a quarter of them."""
-    if table.num_rows < LEAST_CURVE:
+    table: pa.Table, labels: NDArray[Any], schema: Schema, estimator: str, settings: Settings, seed: int, hands: Hands
+) -> dict[str, float]:
+    """As ``doubling``, for a first training: three quarters of the rows against a quarter of these, over all folds."""
+    n = table.num_rows
+    if n < LEAST_CURVE:
         return {}
-    schema, asked = folds[0].model.schema, settings.retrain
+    turn = np.arange(n) % FOLDS
+    folds = [(np.flatnonzero(turn != k), np.flatnonzero(turn == k)) for k in range(FOLDS if n <= SMALL else 1)]
     given = [
-        (estimator, table.take(fold.inside[k % 4 :: 4]), schema, seed, table.take(fold.outside))
-        for k, fold in enumerate(folds)
+        (estimator, table.take(rows), schema, seed, table.take(outside))
+        for k, (inside, outside) in enumerate(folds)
+        for rows in (inside, inside[k % 4 :: 4])
     ]
-    few = [fit.said for fit in hands.map(learn, given) if fit.said is not None]
-    if len(few) < len(folds):
+    said = [fit.said for fit in hands.map(learn, given) if fit.said is not None]
+    if len(said) < len(given):
         return {}
-    quarter, whole = (functools.reduce(joined, parts) for parts in (few, [fold.said for fold in folds]))
+    whole, quarter = (functools.reduce(joined, said[at::2]) for at in (0, 1))
     against = performance.compare(
-        labels[np.concatenate([fold.outside for fold in folds])], (quarter.values, quarter.probabilities),
-        (whole.values, whole.probabilities), schema, asked.metric, asked.confidence,
+        labels[np.concatenate([outside for _, outside in folds])], (quarter.values, quarter.probabilities),
+        (whole.values, whole.probabilities), schema, settings.retrain.metric, settings.retrain.confidence,
     )  # fmt: skip
     return curve(against)
