@@ -18,9 +18,7 @@ from storage.records import Link
 from storage.settings import Settings
 
 Floats = NDArray[np.float64]
-# Shares of the budget: single features, their links, many small moves at once. A fifth is not spent: laws are
-# approximations, and a budget that is spent to the last hundredth is overdrawn in every other table.
-FEATURES, LINKS, CROWD = 0.60, 0.1, 0.10
+FEATURES, LINKS, CROWD = 0.74, 0.13, 0.13  # shares of the budget: single features, links, many small moves at once
 NAMED_AT = 0.01  # rate of wrongly named features once a batch drifts (Benjamini and Hochberg 1995)
 _NAMED_IN_CROWD = 0.2  # the same where only the crowd spoke
 _TOLD = 20  # links in a report
@@ -71,9 +69,8 @@ def rule(
     link_p, link_scores = _links(pairs, settings)
     crowd, wide = _crowd(sight, moves, watched, settings)
     crowd_p = crowd if wide >= 1.0 else 0.0
-    spent = np.append(watched * (FEATURES / size), (LINKS, CROWD))
-    weights = np.append(spent, 1 - spent.sum())
-    both = np.array([np.concatenate(one) for one in ((loud, (link_p, crowd_p, 0.0)), (log_p, (link_p, crowd, 0.0)))])
+    weights = np.append(watched * (FEATURES / size), (LINKS, CROWD))
+    both = np.array([np.append(loud, (link_p, crowd_p)), np.append(log_p, (link_p, crowd))])
     spoken, surprise = pool(both, weights).tolist()
     drifts = spoken <= budget
     hits, scores = np.zeros(len(loud), bool), np.minimum(log_p / line, reach)
