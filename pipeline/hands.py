@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
+import subprocess  # nosec B404 # our own Python, no shell
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ class _Helper:
         self._line, theirs = Pipe()
         path = os.pathsep.join(part for part in sys.path if part)
         started = f"from pipeline import hands; hands.help({theirs.fileno()})"
-        self._child = subprocess.Popen(
+        self._child = subprocess.Popen(  # nosec B603 # nothing of it comes from outside
             [sys.executable, "-c", started], pass_fds=[theirs.fileno()], env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip

@@ -17,7 +17,9 @@ from storage.settings import Settings
 from tests.benchmarks.streams import STREAMS, table
 
 SETTINGS = Settings()
-KEYS = {"batch", "rows", "metric", "value", "estimated", "drift", "score", "decision", "version", "trained_on"}
+KEYS = {
+    "batch", "rows", "metric", "value", "estimated", "drift", "score", "decision", "version", "trained_on", "trained",
+}  # fmt: skip
 SUMMARY = {"policy", "metric", "mean", "last_quarter", "batches", "retrains", "promotions", "train_seconds"}
 
 
@@ -36,6 +38,7 @@ def test_every_policy_speaks_the_same_form(policy: str) -> None:
     assert all(set(line) >= KEYS for line in lines)
     assert set(summary) == SUMMARY
     assert summary["mean"] == pytest.approx(np.mean([line["value"] for line in lines]))
+    assert sum(line["trained"] for line in lines) == summary["retrains"]
     wanted = {"never": 0, "always": 9, "window": 9, "every:3": 3}
     assert summary["retrains"] == wanted.get(policy, summary["retrains"])
     assert {line["decision"] for line in lines} <= {"keep", "promote", "reject", "hold", "quarantine"}

@@ -114,15 +114,14 @@ def _pairs(runs: list[charts.Run], found: Backtest) -> list[tuple[charts.Run, di
 def _run(item: dict[str, Any]) -> charts.Run:
     values = np.array([np.nan if value is None else value for value in item["values"]], dtype=float)
     mean = item["summary"]["mean"]
-    acted = [(line["batch"] - 1, line["decision"]) for line in item["told"]]
     return charts.Run(
         name=item["label"],
         trainings=int(item["summary"]["retrains"]),
         mean=np.nan if mean is None else float(mean),
         own=item["policy"] == "auto",
         values=values,
-        trained=tuple(at for at, word in acted if word in ("promote", "reject", "hold", "train")),
-        promoted=tuple(at for at, word in acted if word == "promote"),
+        trained=tuple(line["batch"] - 1 for line in item["told"] if line.get("trained")),
+        promoted=tuple(line["batch"] - 1 for line in item["told"] if line["decision"] == "promote"),
     )
 
 

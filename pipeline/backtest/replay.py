@@ -64,10 +64,10 @@ def step(replay: Replay, at: int, rows: pa.Table, number: int, score: Score | No
     if replay.policy != "auto":
         fitted = by_rule(replay, at, rows, said, number, report)
         line |= {"decision": "promote" if fitted else "keep", "reason": RIVALS[replay.policy].label}
-        return line, fitted
+        return line | {"trained": fitted}, fitted
     notice(replay, at, rows, said, report, (measured, estimated))
     decided, fitted = automatic(replay, at, rows, said)
-    return line | decided, fitted
+    return line | decided | {"trained": fitted}, fitted
 
 
 def _performance(replay: Replay, rows: pa.Table, said: Predictions) -> tuple[Metric | None, Metric | None]:

@@ -84,8 +84,9 @@ def compared(shelf: Shelf, asked: Backtest, tell: Progress) -> dict[str, Any]:
         Each of ``runs`` has ``policy``, ``label``, ``settings`` (what was assigned), ``summary`` (as the last line of
         ``run.py backtest``), ``values`` and ``estimated`` (one a batch; None without labels), ``score`` and ``drift``,
         ``versions`` (which predicted the batch), ``decisions`` (a word a batch) and ``told`` (``{"batch", "decision",
-        "trigger", "reason", "version", "trained_on": {"window", "rows"}}`` for the batches where something was done;
-        version and what it was trained on are those of the batches after it).
+        "trigger", "reason", "trained", "version", "trained_on": {"window", "rows"}}`` for the batches where something
+        was done; ``trained`` is whether anything was fitted; version and what it was trained on are those of the
+        batches after it).
 
     Raises
     ------
@@ -193,7 +194,8 @@ def _run(stream: Stream, run: Mapping[str, Any], label: str, step: Callable[[int
     after = [*lines[1:], lines[-1]]
     told = [
         {"batch": line["batch"], "decision": line["decision"], "trigger": line.get("trigger", "schedule"),
-         "reason": line.get("reason", ""), "version": then["version"], "trained_on": then["trained_on"]}
+         "reason": line.get("reason", ""), "trained": line["trained"], "version": then["version"],
+         "trained_on": then["trained_on"]}
         for line, then in zip(lines, after, strict=True)
         if line["decision"] != "keep"
     ]  # fmt: skip
