@@ -170,8 +170,9 @@ def one_batch(rows: int = 1_000, columns: int = 30, stored: int = 1_000) -> Iter
     parts = seen.parts()
 
     def again() -> None:
-        for _ in range(stored):
-            drift.score(base, Profile.from_parts(grid, rows, parts), settings)
+        history = (Profile.from_parts(grid, rows, parts) for _ in range(stored))
+        for _ in drift.scores(base, history, settings):
+            pass
 
     yield f"score {stored:,} stored batches again", *best(again, 1)
 
