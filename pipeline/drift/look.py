@@ -73,6 +73,7 @@ class Found:
     cells: NDArray[np.intp]
     few: NDArray[np.bool_]
     noise: Floats  # variance of an effect
+    idle: NDArray[np.bool_]  # (lines, eyes), where the reference has nothing that this eye could see
 
 
 def look(base: Side, seen: Side, least_rows: int, rests: Sequence[Mapping[str, Alone]]) -> list[Sight]:
@@ -106,8 +107,12 @@ def look(base: Side, seen: Side, least_rows: int, rests: Sequence[Mapping[str, A
 
 
 def _pooled(eyes_of: Mapping[str, float], found: Found) -> tuple[NDArray, ...]:
-    """One p-value, with and without the others, effect and leading eye a line, from (lines, eyes)."""
+    """One p-value, with and without the others, effect and leading eye a line, from (lines, eyes).
+
+    An eye that is idle spends nothing in healthy times: its share of the budget goes to the others, and it keeps it.
+    """
     names, weights = np.array(list(eyes_of)), np.array(list(eyes_of.values()))
+    weights = weights / (1 - (weights * found.idle).sum(axis=1))[:, None]
     log_p = np.maximum(found.log_p, 10 * LEAST)
     largest = np.where(log_p < _SURE, found.effect, 0.0).max(axis=1)
     leading = (log_p - np.log(weights)).argmin(axis=1)
@@ -151,7 +156,8 @@ def numbers(base: Board, seen: Board, least_rows: int, rest: eyes.Seen | None = 
         (log_p[:, -1], effect[:, -1]),
     )
     few = np.minimum(two.present, one.present) < least_rows
-    return Found(*_side_by_side(rows, few), cells[at, single], few, 1 / n + 1 / m)
+    idle = _idle(NUMERIC_EYES, nulls=one.nulls)
+    return Found(*_side_by_side(rows, few), cells[at, single], few, 1 / n + 1 / m, idle)
 
 
 def _marked(
@@ -225,7 +231,8 @@ def _levels(base: Side, seen: Side, least_rows: int, rest: eyes.Seen) -> Found:
         (log_p[:, -1], effect[:, -1]),
     )
     few = np.minimum(two.present, one.present) < least_rows
-    return Found(*_side_by_side(rows, few), cells[at, best], few, 1 / n + 1 / m)
+    idle = _idle(LEVEL_EYES, nulls=one.nulls, **{"new levels": once})
+    return Found(*_side_by_side(rows, few), cells[at, best], few, 1 / n + 1 / m, idle)
 
 
 def _fresh(base: Side, seen: Side) -> tuple[Floats, Floats]:
@@ -257,15 +264,24 @@ def _dates(base: Side, seen: Side, least_rows: int) -> Found:
         tuple(np.where(follows, part, 0.0) for part in _but_nulls(lags)),
         own,
     )
-    return Found(*_side_by_side(rows, values.few), values.cells, values.few, values.noise)
+    idle = _idle(dates.EYES, nulls=base.moments.numbers.nulls)
+    return Found(*_side_by_side(rows, values.few), values.cells, values.few, values.noise, idle)
 
 
 def _but_nulls(found: Found) -> eyes.Seen:
     """The eyes for numbers as one, without that for missing ones."""
     weights = np.array(list(NUMERIC_EYES.values()))[:-1]
     log_p, _, effect, *_ = _pooled(dict(enumerate(weights / weights.sum())), replace(
-        found, log_p=found.log_p[:, :-1], effect=found.effect[:, :-1]))  # fmt: skip
+        found, log_p=found.log_p[:, :-1], effect=found.effect[:, :-1], idle=found.idle[:, :-1]))  # fmt: skip
     return np.where(found.few, 0.0, log_p), np.where(found.few, 0.0, effect)
+
+
+def _idle(eyes_of: Mapping[str, float], **seen: Floats) -> NDArray[np.bool_]:
+    """Of each line, the eyes whose marks the reference lacks altogether; (lines, eyes)."""
+    found = np.zeros((len(next(iter(seen.values()))), len(eyes_of)), bool)
+    for name, rows in seen.items():
+        found[:, list(eyes_of).index(name)] = rows == 0
+    return found
 
 
 def _picked(rows: NDArray, columns: NDArray[np.intp]) -> NDArray:
