@@ -10,7 +10,8 @@ from pipeline.performance import Shift
 from storage.settings import Settings
 
 DECAY = 0.7  # of the gain of a doubling of rows, from one doubling to the next
-FIRST = 8  # times the champion's rows must have come before growth alone trains, where its learning curve is not steep
+FIRST = 8  # times the champion's rows must have come before growth alone trains, where its learning curve is not steep;
+# as many times again after each contest that found nothing better: what is not seen soon is not worth looking for often
 NEAR = 2.0  # doublings within which growth after growth has to pay
 PAIRED = 0.7  # standard error of a difference on the same rows, in standard errors of the level
 JURY = 1000  # rows that judge, at most
@@ -38,7 +39,7 @@ def growth(situation: Situation, settings: Settings, shift: Shift | None) -> Sig
     )
     enough = 2 * material(situation, settings)
     steep = surely * 0.5**situation.rejections >= (1.5 if situation.grown else 1.0) * enough
-    due = not situation.grown and new >= FIRST * 2**situation.rejections * rows and likely >= enough
+    due = not situation.grown and new >= FIRST ** (1 + situation.rejections) * rows and likely >= enough
     if not (steep or due) or likely < 2 * _blur(situation, settings, new):
         return None
     told = f"{new} new labelled rows beside the champion's {rows}: its learning curve promises {likely:.3f} more."
